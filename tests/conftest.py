@@ -1,0 +1,61 @@
+"""What all tests share: precision, strict array rules, Hypothesis settings, a compilation cache."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+# Arrays of different rank that meet in one operation are a mistake here more often than a wish.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compiled programs are kept between runs and shared by the workers: a second run is much faster.
+_CACHE = os.environ.get("XDG_CACHE_HOME") or (
+    Path.home() / ".cache" if os.access(Path.home(), os.W_OK) else tempfile.gettempdir()
+)
+jax.config.update("jax_compilation_cache_dir", str(Path(_CACHE) / "solvable-tests"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+hypothesis.settings.register_profile(
+    "solvable",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=25,
+    print_blob=False,
+)
+hypothesis.settings.load_profile("solvable")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--fail-on-skip",
+        action="store_true",
+        help="count a skipped test as failed (continuous integration has all that tests need)",
+    )
+
+
+def _refuse_skip(report, config):
+    # an expected failure is reported as skipped too, but carries `wasxfail`
+    if config.getoption("--fail-on-skip") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped under --fail-on-skip: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    _refuse_skip(report, item.config)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    _refuse_skip(report, collector.config)
+    return report
