@@ -1,0 +1,31 @@
+"""One finite problem: what the statistician sees, and the signal that only `measure` sees."""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+
+class Data(eqx.Module):
+    """What an algorithm is given.
+
+    Attributes:
+        design: X, shape (n, p): a numpy or JAX array, a `numpy.memmap`, a SciPy sparse matrix or an
+            object with `shape`, `matvec` and `rmatvec`.
+        observation: y, shape (n,), or (n, k) for k right-hand sides on one design.
+    """
+
+    design: Any
+    observation: Any
+
+
+class Instance(eqx.Module):
+    """A problem with its answer, for finite-size experiments.
+
+    Attributes:
+        data: what the algorithm sees.
+        signal: w*, shape (p,), or (p, k): what it should find.
+    """
+
+    data: Data
+    signal: Float[Array, "..."]

@@ -1,0 +1,87 @@
+"""Random keys by identity: what a stream is for decides it, never when it is drawn.
+
+`key_for(seed, "experiment", "alpha", 0.5, 3)` is the same key in every process, in any order of
+execution and on any number of workers; two different identities give independent streams.
+"""
+
+import hashlib
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from solvable.core.arguments import integer
+
+Identity = str | int | float
+
+
+def key_for(seed: int, *identity: Identity) -> PRNGKeyArray:
+    """The random key of one quantity: the seed's key folded with a hash of the identity.
+
+    Args:
+        seed: the user's seed, an integer of at least 0.
+        identity: names and indices that say what the stream is for. Their types count: 1, 1.0 and
+            "1" are three identities.
+
+    Returns:
+        A typed JAX key (scalar).
+
+    Raises:
+        ValueError: if the seed is not a non-negative integer.
+
+    Example:
+        >>> bool(jax.random.key_data(key_for(0, "design")).sum()
+        ...      == jax.random.key_data(key_for(0, "signal")).sum())
+        False
+    """
+    key = jax.random.key(integer("seed", seed, low=0, high=2**63 - 1))
+    return fold(key, *identity) if identity else key
+
+
+def fold(key: PRNGKeyArray, *identity: Identity) -> PRNGKeyArray:
+    """The key of a part of what `key` stands for: `fold(key, "design")`, `fold(key, "signal")`."""
+    text = "\x1f".join(f"{type(part).__name__}:{part!r}" for part in map(_plain, identity))
+    for word in np.frombuffer(hashlib.sha256(text.encode()).digest()[:8], dtype="<u4"):
+        key = jax.random.fold_in(key, word)
+    return key
+
+
+def _plain(part: object) -> Identity:
+    """`part` as a Python scalar, so that numpy's numbers name the streams that Python's do."""
+    if isinstance(part, np.generic):
+        part = part.item()
+    if isinstance(part, bool) or not isinstance(part, str | int | float):
+        raise TypeError(f"An identity is made of names and numbers, not of {type(part).__name__}.")
+    return part
+
+
+def normal_matrix(
+    key: PRNGKeyArray, shape: tuple[int, int], scale: float = 1.0, dtype: str = "float64"
+) -> np.ndarray:
+    """A matrix of independent N(0, scale^2) entries, drawn in row blocks.
+
+    Every block of rows has its own stream, folded from `key` by its number, and numpy's generator
+    writes into the result, so that the peak memory is the matrix itself. The first rows are the
+    same whatever the number of rows.
+
+    Args:
+        key: a scalar key.
+        shape: (rows, columns).
+        scale: standard deviation of an entry.
+        dtype: "float64" or "float32".
+
+    Returns:
+        A C-ordered numpy array.
+    """
+    rows, columns = shape
+    matrix = np.empty(shape, dtype)
+    entropy = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
+    for block, start in enumerate(range(0, rows, _BLOCK_ROWS)):
+        part = matrix[start : start + _BLOCK_ROWS]
+        stream = np.random.SeedSequence(entropy, spawn_key=(block,))
+        np.random.Generator(np.random.PCG64(stream)).standard_normal(out=part, dtype=part.dtype)
+        part *= part.dtype.type(scale)
+    return matrix
+
+
+_BLOCK_ROWS = 512
