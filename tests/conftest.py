@@ -1,24 +1,16 @@
-"""What all tests share: precision, strict array rules, Hypothesis settings, a compilation cache."""
-
-import os
-import tempfile
-from pathlib import Path
+"""What all tests share: array rules, Hypothesis settings, the compilation cache, skips."""
 
 import hypothesis
 import jax
 import pytest
 
-jax.config.update("jax_enable_x64", True)
+from solvable.core.precision import enable_compilation_cache
+
 # Arrays of different rank that meet in one operation are a mistake here more often than a wish.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Compiled programs are kept between runs and shared by the workers: a second run is much faster.
-_CACHE = os.environ.get("XDG_CACHE_HOME") or (
-    Path.home() / ".cache" if os.access(Path.home(), os.W_OK) else tempfile.gettempdir()
-)
-jax.config.update("jax_compilation_cache_dir", str(Path(_CACHE) / "solvable-tests"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+enable_compilation_cache()
 
 hypothesis.settings.register_profile(
     "solvable",
