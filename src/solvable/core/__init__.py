@@ -1,0 +1,1 @@
+"""Mathematics without physics: Gaussian integrals, special functions, branches, thresholds, statuses."""
