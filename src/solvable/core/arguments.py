@@ -2,7 +2,8 @@
 
 Every check takes the argument's name and its value, returns the value in its canonical form
 (Python numbers, float64 numpy arrays) and raises ``ValueError`` with one sentence otherwise.
-Booleans are not numbers here. Values under a JAX transformation cannot be looked at and pass as they are.
+Booleans are not numbers here. Values under a JAX transformation cannot be looked at and pass as
+they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 
 
 class Unset:
@@ -41,7 +43,7 @@ UNSET: Final = Unset()
 
 def is_traced(value: object) -> bool:
     """Whether `value` is known only symbolically, inside `jit`, `vmap` or `grad`."""
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def describe(value: object) -> str:
@@ -115,9 +117,10 @@ def integer(name: str, value: Any, low: int | None = None, high: int | None = No
         must += f"{' and' if low is not None else ' of'} at most {high}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise fail(name, must, value)
-    if (low is not None and value < low) or (high is not None and value > high):
+    x = int(value)
+    if (low is not None and x < low) or (high is not None and x > high):
         raise fail(name, must, value)
-    return int(value)
+    return x
 
 
 def boolean(name: str, value: Any) -> bool:
