@@ -10,7 +10,7 @@ WORKERS ?= 2
 LAYERS = tests/unit tests/contract tests/golden tests/statistical tests/e2e
 PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help setup run test slow lint format types benchmark clean
+.PHONY: help setup run test slow lint format types benchmark docs clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -54,6 +54,14 @@ types: setup
 benchmark: setup
 	.venv/bin/python -m benchmarks
 
-## make clean      remove .venv and out
+## make docs       the documents as HTML in docs/_build/html
+docs: .venv/installed-docs
+	.venv/bin/python -m sphinx -q -W -b html docs docs/_build/html
+
+.venv/installed-docs: .venv/installed
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[docs]"
+	@touch .venv/installed-docs
+
+## make clean      remove .venv, out and built documents
 clean:
-	rm -rf .venv out
+	rm -rf .venv out docs/_build

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 import venv
 from pathlib import Path
@@ -25,10 +26,11 @@ def install_pip_from_index(python: Path) -> None:
     with urllib.request.urlopen(INDEX, timeout=180) as answer:
         files = json.load(answer)["urls"]
     wheel = next(file for file in files if file["filename"].endswith(".whl"))
-    with urllib.request.urlopen(wheel["url"], timeout=180) as answer:
+    url = urllib.parse.urljoin(INDEX, wheel["url"])  # mirrors may answer with relative addresses
+    with urllib.request.urlopen(url, timeout=180) as answer:
         content = answer.read()
     if hashlib.sha256(content).hexdigest() != wheel["digests"]["sha256"]:
-        sys.exit(f"{wheel['url']} does not have the digest that the index gives for it.")
+        sys.exit(f"{url} does not have the digest that the index gives for it.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / wheel["filename"]
         path.write_bytes(content)
