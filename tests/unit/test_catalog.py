@@ -92,5 +92,5 @@ def test_bad_files(tmp_path, text, message):
 
 
 def test_a_missing_file():
-    with pytest.raises(ValueError, match="must be an existing Python file, but was `nowhere.py`"):
+    with pytest.raises(ValueError, match=r"must be an existing Python file, but was `nowhere\.py`"):
         catalog.load_file("nowhere.py")
