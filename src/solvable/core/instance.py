@@ -10,8 +10,8 @@ class Data(eqx.Module):
     """What an algorithm is given.
 
     Attributes:
-        design: X, shape (n, p): a numpy or JAX array, a `numpy.memmap`, a SciPy sparse matrix or an
-            object with `shape`, `matvec` and `rmatvec`.
+        design: X, shape (n, p): a numpy or JAX array, a `numpy.memmap`, a SciPy sparse matrix or
+            an object with `shape`, `matvec` and `rmatvec`.
         observation: y, shape (n,), or (n, k) for k right-hand sides on one design.
     """
 

@@ -73,8 +73,8 @@ def normal_matrix(
     Returns:
         A C-ordered numpy array.
     """
-    rows, columns = shape
-    matrix = np.empty(shape, dtype)
+    rows, _ = shape
+    matrix = _aligned(shape, np.dtype(dtype))
     entropy = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
     for block, start in enumerate(range(0, rows, _BLOCK_ROWS)):
         part = matrix[start : start + _BLOCK_ROWS]
@@ -82,6 +82,14 @@ def normal_matrix(
         np.random.Generator(np.random.PCG64(stream)).standard_normal(out=part, dtype=part.dtype)
         part *= part.dtype.type(scale)
     return matrix
+
+
+def _aligned(shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised matrix at a multiple of 64 bytes, where XLA can use it without a copy."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    buffer = np.empty(size + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size].view(dtype).reshape(shape)
 
 
 _BLOCK_ROWS = 512

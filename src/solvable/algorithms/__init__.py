@@ -1,0 +1,1 @@
+"""Message passing and spectral algorithms: they take bricks and arrays, never models."""

@@ -1,0 +1,332 @@
+"""Generalized approximate message passing (GAMP) for y ~ P(. | X w), w_i ~ prior.
+
+One iteration (Rangan 2011; Barbier et al. 2019, Algorithm 1), with the mean squared row norm r and
+column norm c of the design (1 and alpha for entries N(0, 1 / p)):
+
+    V = r mean(variance),         omega = X mean - V g_previous,
+    g = d log Z / d omega,        A = c mean(-dg / d omega),
+    B = X^T g + A mean,           mean, variance = posterior(prior, B, A).
+
+Scalar variances read the design twice an iteration and need no table of X^2. The fixed point is
+the Bayes-optimal estimate where the design has independent centered entries; on others, watch the
+status. `gamp_run.run` iterates to convergence.
+
+Two bounds are protected, and every use of them is counted in `Info`:
+
+* A negative precision (A < 0: even channels far from the signal, a mismatched model) is replaced
+  by c mean(g^2), which equals it under the Nishimori identity and is positive.
+* At exact recovery V -> 0, and soon no sample lies within sqrt(V) of a jump of the channel; A
+  would fall back to 0 and the solution would be lost. Where n sqrt(V / (r rho)) < 10 a precision
+  that falls by more than half in one step is kept instead.
+"""
+
+from typing import Any, Final
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable.algorithms.designs import (
+    AbstractDesign,
+    Centered,
+    Vector,
+    as_design,
+    column_means,
+)
+from solvable.bricks.channels.base import AbstractChannel, output_moments
+from solvable.bricks.priors.base import AbstractPrior, posterior
+from solvable.core.arguments import choice
+from solvable.core.instance import Data
+
+
+class Start(eqx.Module):
+    """Where message passing begins.
+
+    Attributes:
+        mean: estimate, shape (p,), (p, k) for k right-hand sides, (b, p) for a stack.
+        variance: its posterior variance, a number or of the shape of `mean`.
+        g: output estimate of the step before, which the memory term subtracts: 0 for a start that
+            does not depend on the design, of the shape of the observation for a spectral one.
+    """
+
+    mean: Float[Array, "..."]
+    variance: Float[Array, "..."]
+    g: Float[Array, "..."]
+
+
+class State(eqx.Module):
+    """The vectors of an iteration; it never carries the design.
+
+    Attributes:
+        mean: posterior means.
+        variance: posterior variances.
+        g: output estimates of the last step.
+        precision: A of the last step, 0 before the first.
+        offset: estimated common shift of z, 0 unless the design was centered.
+        column_means: what centering subtracts from the design's columns, or None.
+        row: mean squared row norm r of the design.
+        second_moment: rho, the prior's second moment.
+        vector: whether variances are kept for each sample and component.
+        steps: iterations done.
+    """
+
+    mean: Float[Array, "..."]
+    variance: Float[Array, "..."]
+    g: Float[Array, "..."]
+    precision: Float[Array, "..."]
+    offset: Float[Array, "..."]
+    column_means: Float[Array, "..."] | None
+    row: Float[Array, "..."]
+    second_moment: Float[Array, ""]
+    vector: bool = eqx.field(static=True)
+    steps: Any = 0
+
+
+class Info(eqx.Module):
+    """What a step reports; one entry for each right-hand side or stacked problem.
+
+    Attributes:
+        residual: distance of F(x) from x without damping, relative to sqrt(rho): the largest of
+            the root mean squares of the means, of sqrt(V) scaled g, and the mean of the variances.
+        output_variance: V, the variance of z given the other samples (its mean, if vector).
+        variance: mean posterior variance, the error that the estimate expects of itself.
+        negative_precision: how many precisions were negative and replaced.
+        kept_precision: how many precisions were kept from the step before at exact recovery.
+    """
+
+    residual: Float[Array, "..."]
+    output_variance: Float[Array, "..."]
+    variance: Float[Array, "..."]
+    negative_precision: Any
+    kept_precision: Any
+
+
+def init(
+    prior: AbstractPrior,
+    channel: AbstractChannel,
+    data: Data,
+    start: Start | None = None,
+    *,
+    variances: str = "scalar",
+    center: bool = False,
+) -> State:
+    """The state before the first iteration.
+
+    Args:
+        prior: law of the signal's components.
+        channel: law of y given z.
+        data: design (n, p) and observation (n,) or (n, k); or (b, n, p) and (b, n).
+        start: where to begin; by default mean and variance of the prior, which is a fixed point
+            without information where the channel is even (then use a spectral start).
+        variances: "scalar" (independent entries of one variance) or "vector".
+        center: subtract the column means of the design and estimate the shift they make.
+
+    Returns:
+        A state; its arrays are numpy on the host, JAX under a transformation.
+
+    Raises:
+        ValueError: if shapes do not fit, or a centered or matrix-free design meets "vector".
+    """
+    vector = choice("variances", variances, ("scalar", "vector")) == "vector"
+    design = as_design(data.design)
+    means = column_means(design) if center else None
+    if means is not None:
+        design = Centered(design, means)
+    xp = design.xp
+    shape = _check_shapes(design, data.observation)
+    rho = xp.asarray(prior.second_moment(), dtype=float)
+    if start is None:
+        first = xp.asarray(prior.first_moment(), dtype=float)
+        start = Start(first, rho - first**2, xp.zeros(()))
+    mean = _spread(xp, start.mean, shape)
+    return State(
+        mean=mean,
+        variance=_spread(xp, start.variance, shape),
+        g=_spread(xp, start.g, np.shape(data.observation)),
+        precision=xp.zeros(shape) if vector else _average(design, xp.zeros(shape)),
+        offset=_average(design, xp.zeros(shape)),
+        column_means=means,
+        row=xp.asarray(design.square_sum()) / design.n,
+        second_moment=rho,
+        vector=vector,
+    )
+
+
+def step(
+    prior: AbstractPrior,
+    channel: AbstractChannel,
+    data: Data,
+    state: State,
+    *,
+    damping: float = 0.0,
+) -> tuple[State, Info]:
+    """One iteration x -> (1 - damping) F(x) + damping x of x = (mean, variance, g).
+
+    Args:
+        prior: law of the signal's components.
+        channel: law of y given z.
+        data: design and observation; a dense design is read twice and not copied.
+        state: from `init` or the step before.
+        damping: in [0, 1).
+
+    Returns:
+        The next state, and what happened on the way. Nothing is checked: a diverging iteration
+        returns what it computed; `run` watches it.
+    """
+    design = as_design(data.design)
+    if state.column_means is not None:
+        design = Centered(design, state.column_means)
+    xp = design.xp
+    V = _output_variance(design, state)
+    omega = design.matvec(state.mean) + state.offset - V * state.g
+    g, curvature = _elementwise(_output, channel, xp, data.observation, omega, V)
+    A, negative, kept = _precision(design, state, V, g, curvature)
+    B = design.rmatvec(g) + A * state.mean
+    mean, variance = _elementwise(_posterior, prior, xp, B, A)
+    offset = state.offset
+    if state.column_means is not None:
+        slope = _average(design, curvature)
+        offset = offset + _average(design, g) / xp.where(slope > 0, slope, xp.inf)
+    residual = _residual(design, state, V, (mean, variance, g, offset))
+    keep = damping
+    new = State(
+        mean=(1 - keep) * mean + keep * state.mean,
+        variance=(1 - keep) * variance + keep * state.variance,
+        g=(1 - keep) * g + keep * state.g,
+        precision=A,
+        offset=(1 - keep) * offset + keep * state.offset,
+        column_means=state.column_means,
+        row=state.row,
+        second_moment=state.second_moment,
+        vector=state.vector,
+        steps=state.steps + 1,
+    )
+    squeeze = design.axis
+    return new, Info(
+        residual=residual,
+        output_variance=_average(design, V).squeeze(squeeze),
+        variance=_average(design, new.variance).squeeze(squeeze),
+        negative_precision=negative,
+        kept_precision=kept,
+    )
+
+
+def _check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:
+    """The shape of the estimate, once design and observation agree."""
+    shape = np.shape(observation)
+    if design.count:
+        fits, estimate = shape == (design.count, design.n), (design.count, design.p)
+    else:
+        fits = len(shape) in (1, 2) and shape[0] == design.n
+        estimate = (design.p, *shape[1:])
+    if not fits:
+        raise ValueError(
+            f"Argument `observation` must have one entry for each of the {design.n} rows of the "
+            f"design, but had shape {shape}."
+        )
+    return estimate
+
+
+def _spread(xp: Any, value: Any, shape: tuple[int, ...]) -> Vector:
+    return xp.array(xp.broadcast_to(xp.asarray(value, dtype=float), shape))
+
+
+def _average(design: AbstractDesign, x: Vector) -> Vector:
+    """Mean over samples or components, kept as an axis of length 1."""
+    return design.xp.mean(x, axis=design.axis, keepdims=True)
+
+
+def _output_variance(design: AbstractDesign, state: State) -> Vector:
+    """V, never below the rounding of z, where 1 / V has no meaning."""
+    if state.vector:
+        V = design.squared_matvec(state.variance)
+    else:
+        V = state.row * _average(design, state.variance)
+    return design.xp.maximum(V, _ROUNDING * state.row * state.second_moment)
+
+
+def _precision(
+    design: AbstractDesign, state: State, V: Vector, g: Vector, curvature: Vector
+) -> tuple[Vector, Any, Any]:
+    """A, and how many of its entries were negative or kept from the step before."""
+    xp = design.xp
+
+    def collect(h: Vector) -> Vector:
+        if state.vector:
+            return design.squared_rmatvec(h)
+        return state.row * (design.n / design.p) * _average(design, h)
+
+    A = collect(curvature)
+    if xp is np and not np.any(A < 0):
+        negative = np.zeros(A.shape, bool)  # the usual case costs no second product
+    else:
+        negative = A < 0
+        A = xp.where(negative, collect(xp.square(g)), A)
+    width = design.n * xp.sqrt(_average(design, V) / (state.row * state.second_moment))
+    kept = (width < _FEW_SAMPLES) & (0.5 * state.precision > A)
+    A = xp.where(kept, state.precision, A)
+    axis = design.axis
+    return A, xp.sum(negative, axis=axis), xp.sum(kept, axis=axis)
+
+
+def _residual(
+    design: AbstractDesign, state: State, V: Vector, image: tuple[Vector, ...]
+) -> Vector:
+    """How far F(x) is from x, relative to the size of signal and z."""
+    xp, axis = design.xp, design.axis
+    mean, variance, g, offset = image
+    rho = xp.sqrt(state.second_moment)
+    z = xp.sqrt(state.row) * rho
+    parts = [
+        xp.sqrt(xp.mean(xp.square(mean - state.mean), axis=axis)) / rho,
+        xp.mean(xp.abs(variance - state.variance), axis=axis) / rho**2,
+        xp.sqrt(xp.mean(xp.square(V * (g - state.g) / z), axis=axis)),
+        xp.mean(xp.abs(offset - state.offset) / z, axis=axis),
+    ]
+    return xp.max(xp.stack(parts), axis=0)
+
+
+def _elementwise(function: Any, brick: Any, xp: Any, *arrays: Vector) -> list[Vector]:
+    """Two elementwise results of a brick.
+
+    On the host the arrays are flattened and padded to one of a few lengths, so that problems of
+    different sizes share compiled programs; the design's products stay outside them.
+    """
+    shape = np.shape(arrays[0])
+    if xp is not np:
+        return list(function(brick, *(xp.broadcast_to(a, shape) for a in arrays)))
+    size = int(np.prod(shape))
+    padded = [_padded(a, shape, size) for a in arrays]
+    return [np.asarray(out)[:size].reshape(shape) for out in function(brick, *padded)]
+
+
+def _padded(array: Vector, shape: tuple[int, ...], size: int) -> np.ndarray:
+    array = np.asarray(array, dtype=np.float64)
+    if array.size == 1:
+        return array.reshape(())
+    flat = np.empty(bucket(size))
+    flat[:size].reshape(shape)[...] = array
+    flat[size:] = flat[size - 1]
+    return flat
+
+
+def bucket(size: int) -> int:
+    """The smallest of 2^k (4, 5, 6, 7) / 4 that holds `size`: at most a fifth is padding."""
+    if size <= 32:
+        return 32
+    quarter = 1 << max((size - 1).bit_length() - 3, 0)
+    return -(-size // quarter) * quarter
+
+
+@eqx.filter_jit
+def _output(channel: AbstractChannel, y: Array, omega: Array, V: Array) -> tuple[Array, Array]:
+    return output_moments(channel, y, omega, V)
+
+
+@eqx.filter_jit
+def _posterior(prior: AbstractPrior, B: Array, A: Array) -> tuple[Array, Array]:
+    return posterior(prior, B, A)
+
+
+_ROUNDING: Final = 1e-24
+_FEW_SAMPLES: Final = 10.0
