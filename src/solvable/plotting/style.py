@@ -1,0 +1,132 @@
+"""The house style: one style file, one vocabulary of lines, markers, hatches and labels."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+STYLE_FILE = Path(__file__).with_name("solvable.mplstyle")
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
+SKY, GRAY = "#56B4E9", "#6E6E6E"
+
+HARD_PHASE = {"facecolor": "#F6DCC8", "edgecolor": "#C98A5B", "hatch": "///", "linewidth": 0.0}
+UNRESOLVED = {"facecolor": "none", "edgecolor": "#8C8C8C", "hatch": "xxx", "linewidth": 0.0}
+
+_LABELS = {
+    "alpha": r"samples per dimension $\alpha = n / p$",
+    "delta": r"noise variance $\Delta$",
+    "pre_delta": r"noise variance before the activation",
+    "rho": r"fraction of nonzeros $\rho$",
+    "overlap": r"overlap with the teacher $q$",
+    "mse": "mean squared error per variable",
+    "free_entropy": "free entropy (nats per variable)",
+    "mutual_information": "mutual information (nats per variable)",
+    "generalization_error": r"generalization error $\mathbb{E}\,(y - \hat{y})^2$ (square loss)",
+    "bayes_error": "classification error (fraction of wrong labels)",
+    "gibbs_error": "classification error of one posterior sample",
+    "normalized_mse": r"normalized error $\|\hat{w} - w\|^2 / \|w\|^2$",
+    "iteration": "iteration",
+    "branch": "branch",
+}
+_BRANCHES = {
+    "bayes": "Bayes-optimal",
+    "amp": "AMP, theory",
+    "informed": "informed start",
+    "unstable": "unstable",
+}
+_ALGORITHMS = {
+    "amp": "AMP",
+    "ridge": "ridge regression",
+    "lasso": "Lasso",
+    "logistic": "logistic regression",
+    "logistic_regression": "logistic regression",
+    "mlp": "small neural network",
+}
+_SYMBOLS = {"alpha": r"\alpha", "delta": r"\Delta", "rho": r"\rho"}
+_SHORT = {"weak_recovery": "WR", "information_theoretic": "IT", "algorithmic": "AMP"}
+
+# A style sheet can only be applied through matplotlib's global parameters; they are put back on
+# leaving, and the lock keeps two threads from restoring each other's.
+_LOCK = threading.RLock()
+
+
+@contextlib.contextmanager
+def house_style() -> Iterator[None]:
+    """Apply the style file inside a `with` block and put matplotlib's parameters back after it."""
+    with _LOCK, mpl.rc_context(fname=STYLE_FILE):
+        yield
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, panel: tuple[float, float] = (5.6, 4.0), **subplots
+) -> tuple[Figure, np.ndarray]:
+    """A figure with an Agg canvas of its own, no pyplot, and its axes, shape (rows, columns).
+
+    Args:
+        rows, columns: number of panels.
+        panel: width and height of one panel in inches.
+        subplots: passed on to `Figure.subplots`.
+    """
+    figure = Figure(figsize=(panel[0] * columns, panel[1] * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, **subplots)
+    return figure, axes
+
+
+def axis_label(name: str) -> str:
+    """Words and unit for a parameter or an observable; an unknown name in plain words."""
+    return _LABELS.get(name, _LABELS.get(name.rpartition(".")[2], name.replace("_", " ")))
+
+
+def branch_label(branch: str) -> str:
+    """Words for a branch."""
+    return _BRANCHES.get(branch, branch.replace("_", " "))
+
+
+def algorithm_label(algorithm: str) -> str:
+    """Words for an algorithm."""
+    return _ALGORITHMS.get(algorithm, algorithm.replace("_", " "))
+
+
+def threshold_label(name: str, parameter: str = "alpha") -> str:
+    """Symbol for a threshold of `parameter`, or words where there is no usual symbol."""
+    if name in _SHORT and parameter in _SYMBOLS:
+        return rf"${_SYMBOLS[parameter]}_{{\mathrm{{{_SHORT[name]}}}}}$"
+    return name.replace("_", " ")
+
+
+def branch_style(branch: str, rigour: str = "") -> dict:
+    """Line style of a branch: unstable ones dotted, conjectures dashed, all else solid.
+
+    The branch decides the color and the width, so that the same branch looks the same everywhere.
+    """
+    if branch.startswith("unstable"):
+        style = {"color": GRAY, "linestyle": ":", "linewidth": 1.4, "zorder": 2.0}
+    elif branch == "bayes":
+        style = {"color": BLUE, "linewidth": 2.2, "zorder": 2.4}
+    elif branch == "amp":
+        style = {"color": VERMILION, "linewidth": 2.2, "zorder": 2.3}
+    elif branch == "informed":
+        style = {"color": GREEN, "linewidth": 1.4, "zorder": 2.2}
+    else:
+        style = {"linewidth": 1.4, "zorder": 2.1}
+    if rigour == "conjecture" and not branch.startswith("unstable"):
+        style["linestyle"] = "--"
+    return style
+
+
+def algorithm_style(algorithm: str, index: int = 0) -> dict:
+    """Color and marker of an algorithm; AMP has the color of its theory line."""
+    if algorithm == "amp":
+        return {"color": VERMILION, "marker": "o"}
+    others = [(PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (GREEN, "v"), ("#000000", "P")]
+    color, marker = others[index % len(others)]
+    return {"color": color, "marker": marker}
