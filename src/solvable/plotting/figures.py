@@ -14,6 +14,7 @@ from solvable import io
 from solvable.plotting.files import write_figure
 from solvable.plotting.lines import (
     experiment_points,
+    is_geometric,
     theory_lines,
     trajectory,
     unresolved_cells,
@@ -25,7 +26,7 @@ from solvable.plotting.maps import (
     phase_cells,
     phase_legend,
 )
-from solvable.plotting.style import axis_label, house_style, new_figure
+from solvable.plotting.style import axis_label, house_style, new_figure, symbol
 
 # The most telling observables first; a picture shows the first three that there are.
 _ORDER = ("bayes_error", "generalization_error", "mse", "overlap", "free_entropy")
@@ -125,7 +126,9 @@ def _trajectories(ax: Axes, data: xr.Dataset, parameter: str, observables: list[
     for color, index in zip(_COLORS, chosen, strict=False):
         point = data.isel({parameter: int(index)})
         line, _ = trajectory(ax, point, observable, color=color)
-        line.set_label(f"{parameter.replace('_', ' ')} = {float(point[parameter]):.4g}")
+        line.set_label(f"{symbol(parameter)} = {float(point[parameter]):.4g}")
+    if parameter != "point":
+        ax.legend(loc="best")
     ax.set(xlabel="iteration (line: state evolution, points: AMP)", ylabel=axis_label(observable))
 
 
@@ -170,7 +173,9 @@ def _slices(
     combinations = list(itertools.product(*values))
     slices = []
     for point in combinations[: max(most, 1)]:
-        words = ", ".join(f"{n} = {float(v):.4g}" for n, v in zip(names, point, strict=True))
+        words = ", ".join(
+            f"{symbol(n)} = {float(v):.4g}" for n, v in zip(names, point, strict=True)
+        )
         slices.append((words, dataset.sel(dict(zip(names, point, strict=True)))))
     return slices, len(combinations) - len(slices)
 
@@ -190,24 +195,18 @@ def _dress(ax: Axes, dataset: xr.Dataset, parameter: str, observable: str) -> No
 
 def _scales(ax: Axes, dataset: xr.Dataset, x: str, y: str | None = None) -> None:
     """Logarithmic axes for grids that are spaced so."""
-    if _geometric(dataset[x].values):
+    if is_geometric(dataset[x].values):
         ax.set_xscale("log")
-    if y is not None and _geometric(dataset[y].values):
+    if y is not None and is_geometric(dataset[y].values):
         ax.set_yscale("log")
-
-
-def _geometric(values: np.ndarray) -> bool:
-    values = np.asarray(values, dtype=float)
-    if len(values) < 3 or (values <= 0).any() or values[-1] < 10 * values[0]:
-        return False
-    ratios = values[1:] / values[:-1]
-    return bool(np.allclose(ratios, ratios[0], rtol=1e-3))
 
 
 def _finish(panels: Figure, dataset: xr.Dataset, left_out: int = 0) -> None:
     """One legend for all panels, below them, and the title."""
     entries: dict[str, object] = {}
     for ax in panels.axes:
+        if ax.get_legend() is not None:
+            continue
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:

@@ -106,13 +106,27 @@ def _cut(x: np.ndarray, y: np.ndarray, after: list[int]) -> tuple[np.ndarray, np
 
 
 def cell_edges(x: np.ndarray) -> np.ndarray:
-    """Edges of the cells around sorted points, half way between them; shape (len(x) + 1,)."""
+    """Edges of the cells around sorted points, half way between them; shape (len(x) + 1,).
+
+    Half way is meant on the axis: in the logarithm for a grid that is spaced so.
+    """
     x = np.asarray(x, dtype=float)
+    if is_geometric(x):
+        return np.exp(cell_edges(np.log(x)))
     if len(x) == 1:
         half = 0.05 * abs(x[0]) or 0.5
         return np.array([x[0] - half, x[0] + half])
     middle = (x[1:] + x[:-1]) / 2
     return np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])
+
+
+def is_geometric(values: np.ndarray) -> bool:
+    """Whether a grid has equal ratios over a decade or more, so that its axis is logarithmic."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 3 or (values <= 0).any() or values[-1] < 10 * values[0]:
+        return False
+    ratios = values[1:] / values[:-1]
+    return bool(np.allclose(ratios, ratios[0], rtol=1e-3))
 
 
 def unresolved_cells(ax: Axes, data: xr.Dataset, **style) -> list[Rectangle]:

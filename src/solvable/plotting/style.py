@@ -29,9 +29,10 @@ _LABELS = {
     "mse": "mean squared error per variable",
     "free_entropy": "free entropy (nats per variable)",
     "mutual_information": "mutual information (nats per variable)",
-    "generalization_error": r"generalization error $\mathbb{E}\,(y - \hat{y})^2$ (square loss)",
-    "bayes_error": "classification error (fraction of wrong labels)",
-    "gibbs_error": "classification error of one posterior sample",
+    "generalization_error": "generalization error\n"
+    r"$\mathbb{E}\,(y - \hat{y})^2$ (square loss)",
+    "bayes_error": "classification error\n(fraction of wrong labels)",
+    "gibbs_error": "classification error\nof one posterior sample",
     "normalized_mse": r"normalized error $\|\hat{w} - w\|^2 / \|w\|^2$",
     "iteration": "iteration",
     "branch": "branch",
@@ -84,6 +85,12 @@ def new_figure(
 def axis_label(name: str) -> str:
     """Words and unit for a parameter or an observable; an unknown name in plain words."""
     return _LABELS.get(name, _LABELS.get(name.rpartition(".")[2], name.replace("_", " ")))
+
+
+def symbol(name: str) -> str:
+    """The symbol of a parameter where it has one, else its name in words."""
+    known = _SYMBOLS.get(name.rpartition(".")[2])
+    return f"${known}$" if known else name.replace("_", " ")
 
 
 def branch_label(branch: str) -> str:
