@@ -1,0 +1,74 @@
+"""``solvable list``: what there is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, whole
+
+PLURALS = {
+    "model": "models",
+    "prior": "priors",
+    "channel": "channels",
+    "spectrum": "spectra",
+    "layer": "layers",
+    "gallery": "gallery",
+}
+Kind = Annotated[str | None, typer.Argument(metavar="[KIND]", help=", ".join(PLURALS.values()))]
+
+
+def list_(
+    kind: Kind = None,
+    json: Json = False,
+    out: Out = None,
+    seed: Seed = "0",
+    quiet: Quiet = False,
+    load: Load = None,
+) -> None:
+    """Models, priors, channels and figures, with rigour and references.
+
+    With --out DIR, writes list.json.
+
+    \b
+    Examples:
+      solvable list
+      solvable list priors --json
+    """
+    from solvable import catalog
+
+    if kind is not None and kind not in PLURALS.values():
+        near = catalog.suggestion(kind, PLURALS.values())
+        raise ValueError(f"Argument `kind` must be a kind of thing, but was `{kind}`{near}.")
+    whole("seed", seed, low=0)  # nothing here is random, but a bad seed is bad input
+    desk = Desk(json, out, quiet)
+    for path in load or []:
+        catalog.load_file(path)
+    document: dict[str, list[dict[str, Any]]] = {}
+    for singular, plural in PLURALS.items():
+        found = [entry.document() for entry in catalog.entries(singular).values()]
+        if (kind is None and found) or (kind is not None and kind == plural):
+            document[plural] = found
+    if out is not None:
+        from solvable import io
+
+        desk.wrote(io.write_json(document, out / "list.json"))
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(document, allow_nan=False))
+        return
+    for plural, entries in document.items():
+        typer.echo(_section(plural, entries))
+
+
+def _section(plural: str, entries: list[dict[str, Any]]) -> str:
+    """One kind's entries, two lines each: what it is, then its parameters, rigour, references."""
+    lines = [plural.capitalize()]
+    for entry in entries:
+        lines.append(f"  {entry['name']}: {entry['summary']}")
+        details = [f"{name} {domain}" for name, domain in entry["parameters"].items()]
+        basis = ", ".join([entry["rigour"], *entry["references"]])
+        lines.append("      " + "; ".join([*details, f"[{basis}]"]))
+    return "\n".join([*lines, ""])

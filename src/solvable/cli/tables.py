@@ -1,0 +1,198 @@
+"""Results as tables for people; `--json` and files hold every digit and every point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from solvable import io
+from solvable.core.status import Status
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MAX_ROWS = 60
+
+
+def number(value: Any) -> str:
+    """Six digits; a dash where there is no number."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.6g}"
+
+
+def plus_minus(value: Any, error: Any) -> str:
+    """``1.2446804 ± 1.2e-06``: digits down to two of the error's, at most twelve decimals."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    if error is None or not math.isfinite(error) or error <= 0:
+        return number(value)
+    exponent = math.floor(math.log10(error))
+    decimals = min(max(1 - exponent, 0), 12)
+    spread = f"{error:.{decimals}f}" if -4 <= exponent <= 6 else f"{error:.1e}"
+    return f"{value:.{decimals}f} ± {spread}"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A plain table; all cells but the first column's are set to the right."""
+    made = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(Text(column), justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def heading(dataset: xr.Dataset) -> str:
+    """The model, its rigour and its references."""
+    attrs = dataset.attrs
+    parts = [attrs["model"], attrs.get("rigour", ""), attrs.get("references", "")]
+    return "  |  ".join(str(part) for part in parts if part)
+
+
+def footnote(text: str) -> Text:
+    """A line below a table."""
+    return Text(text, style="dim")
+
+
+def _points(dataset: xr.Dataset, over: Sequence[str], lines: int) -> tuple[list[Any], list[Text]]:
+    """The grid points to show, thinned so that the table stays short, with a note if it was."""
+    shape = tuple(dataset.sizes[name] for name in over)
+    points = list(np.ndindex(*shape))
+    step = math.ceil(len(points) * lines / MAX_ROWS)
+    if step <= 1:
+        return points, []
+    note = f"Every {step}th of {len(points)} points; --json and --out give all of them."
+    return points[::step], [footnote(note)]
+
+
+def curve(dataset: xr.Dataset) -> list[Any]:
+    """The branches of a curve, point by point; absent branches are left out."""
+    over, names = io.swept(dataset), io.observables(dataset)
+    branches = [str(name) for name in dataset["branch"].values]
+    points, notes = _points(dataset, over, min(len(branches), 3))
+    rows = []
+    for point in points:
+        at = dataset.isel(dict(zip(over, point, strict=True)))
+        for branch in branches:
+            one = at.sel(branch=branch)
+            status = Status(int(one["status"]))
+            if status is Status.no_branch:
+                continue
+            bound = float(one["error_bound"])
+            cells = [number(float(one[name])) for name in names]
+            rows.append(
+                [
+                    branch,
+                    *(number(float(at[name])) for name in over),
+                    *cells,
+                    f"{bound:.0e}" if math.isfinite(bound) else "-",
+                    status.name,
+                ]
+            )
+    columns = ["branch", *over, *names, "error bound", "status"]
+    return [table(heading(dataset), columns, rows), *notes, *_advice(dataset, ["status"])]
+
+
+def _advice(dataset: xr.Dataset, names: Sequence[str]) -> list[Text]:
+    """What to try about statuses that are no answers."""
+    codes = {int(code) for name in names for code in np.unique(dataset[name].values)}
+    return [
+        footnote(f"{Status(code).name}: {Status(code).advice}")
+        for code in sorted(codes)
+        if not Status(code).is_answer
+    ]
+
+
+def experiment(dataset: xr.Dataset) -> list[Any]:
+    """What each algorithm measured, with the theory of AMP below it."""
+    over, names = io.swept(dataset), io.measured(dataset)
+    algorithms = io.algorithms(dataset)
+    points, notes = _points(dataset, over, len(algorithms) + 1)
+    rows = []
+    for point in points:
+        at = dataset.isel(dict(zip(over, point, strict=True)))
+        place = [number(float(at[name])) for name in over]
+        for algorithm in algorithms:
+            one = at.sel(algorithm=algorithm)
+            cells = [
+                plus_minus(float(one[f"{name}_mean"]), float(one[f"{name}_standard_error"]))
+                for name in names
+            ]
+            worst = io.worst_status(np.atleast_2d(one["experiment_status"].values))[0]
+            rows.append([algorithm, *place, *cells, Status(int(worst)).name])
+        rows.append(_theory(at, place, names))
+    sizes = f"{dataset.sizes.get('instance', 0)} instances; mean ± standard error"
+    made = table(f"{heading(dataset)}  |  {sizes}", ["algorithm", *over, *names, "status"], rows)
+    return [made, *notes, *_advice(dataset, ["status", "experiment_status"])]
+
+
+def _theory(at: xr.Dataset, place: list[str], names: Sequence[str]) -> list[str]:
+    """The row of the branch that AMP follows, or of the first branch where there is no such."""
+    branches = [str(name) for name in at["branch"].values]
+    branch = "amp" if "amp" in branches else branches[0]
+    one = at.sel(branch=branch)
+    cells = [number(float(one[name])) if name in one else "-" for name in names]
+    return [f"theory ({branch})", *place, *cells, Status(int(one["status"])).name]
+
+
+def phase(dataset: xr.Dataset) -> list[Any]:
+    """The boundaries of a phase diagram, and how much of the map each phase takes."""
+    y, x = (str(name) for name in dataset["phase"].dims)
+    names = io.boundaries(dataset)
+    rows = []
+    for index, value in enumerate(dataset[y].values):
+        cells = [
+            plus_minus(
+                float(dataset[f"boundary_{name}"][index]),
+                float(dataset[f"boundary_{name}_error"][index]),
+            )
+            for name in names
+        ]
+        rows.append([number(float(value)), *cells])
+    counts = np.bincount(np.clip(dataset["phase"].values, -1, 2).ravel() + 1, minlength=4)
+    shares = ", ".join(
+        f"{name} {100 * count / counts.sum():.0f} %"
+        for name, count in zip((*io.PHASES, "not known"), (*counts[1:], counts[0]), strict=True)
+        if count
+    )
+    step = max(1, math.ceil(len(rows) / MAX_ROWS))
+    title = f"{heading(dataset)}  |  {x} at the boundaries"
+    return [table(title, [y, *names], rows[::step]), footnote(f"Cells of the map: {shares}.")]
+
+
+def thresholds(document: Mapping[str, Any]) -> list[Any]:
+    """The thresholds of a document, with their error bounds."""
+    rows = []
+    for name, found in document["thresholds"].items():
+        value, bound = (_float(found[key]) for key in ("value", "error_bound"))
+        rows.append([name, plus_minus(value, bound), found["status"]])
+    title = f"{document['model']}  |  thresholds in {document['parameter']}"
+    return [table(title, ["threshold", "value", "status"], rows)]
+
+
+def _float(value: Any) -> float | None:
+    """A number of a JSON document, where infinities are texts."""
+    return None if value is None else float(value)
+
+
+def infer(document: Mapping[str, Any]) -> list[Any]:
+    """A summary of a posterior."""
+    mean, variance = (np.array(document[name], dtype=float) for name in ("mean", "variance"))
+    status = Status[document["status"]]
+    rows = [
+        ["unknowns", str(len(mean))],
+        ["posterior means", f"{number(float(mean.min()))} to {number(float(mean.max()))}"],
+        ["mean posterior variance", number(float(variance.mean()))],
+        ["estimated mse", number(_float(document["estimated_mse"]))],
+        ["iterations", str(document["iterations"])],
+        ["status", status.name],
+    ]
+    advice = [] if status.is_answer and status is Status.converged else [footnote(status.advice)]
+    return [table(str(document["model"]), ["posterior", ""], rows), *advice]
