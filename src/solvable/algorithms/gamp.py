@@ -37,6 +37,7 @@ from solvable.bricks.channels.base import AbstractChannel, output_moments
 from solvable.bricks.priors.base import AbstractPrior, posterior
 from solvable.core.arguments import choice
 from solvable.core.instance import Data
+from solvable.core.specification import numeric
 
 
 class Start(eqx.Module):
@@ -209,6 +210,12 @@ def step(
         negative_precision=negative,
         kept_precision=kept,
     )
+
+
+def curvature_at_zero(channel: AbstractChannel, y: np.ndarray, V: float) -> np.ndarray:
+    """-d^2 log Z / d omega^2 of every output at omega = 0, which spectral methods start from."""
+    omega = np.zeros_like(y)
+    return _elementwise(_output, numeric(channel), np, y, omega, np.full(1, V))[1]
 
 
 def _check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:

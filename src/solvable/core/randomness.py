@@ -55,6 +55,12 @@ def _plain(part: object) -> Identity:
     return part
 
 
+def numpy_generator(key: PRNGKeyArray, *part: int) -> np.random.Generator:
+    """A numpy generator for the stream of `key`, or for a numbered part of it."""
+    words = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words, spawn_key=part)))
+
+
 def normal_matrix(
     key: PRNGKeyArray, shape: tuple[int, int], scale: float = 1.0, dtype: str = "float64"
 ) -> np.ndarray:
@@ -75,11 +81,9 @@ def normal_matrix(
     """
     rows, _ = shape
     matrix = _aligned(shape, np.dtype(dtype))
-    entropy = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
     for block, start in enumerate(range(0, rows, _BLOCK_ROWS)):
         part = matrix[start : start + _BLOCK_ROWS]
-        stream = np.random.SeedSequence(entropy, spawn_key=(block,))
-        np.random.Generator(np.random.PCG64(stream)).standard_normal(out=part, dtype=part.dtype)
+        numpy_generator(key, block).standard_normal(out=part, dtype=part.dtype)
         part *= part.dtype.type(scale)
     return matrix
 
