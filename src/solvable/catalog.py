@@ -112,7 +112,7 @@ def nearest(name: str, candidates: Iterable[str] | None = None) -> str | None:
     by_fold: dict[str, str] = {}
     for candidate in names() if candidates is None else candidates:
         by_fold.setdefault(candidate.lower(), candidate)
-    close = difflib.get_close_matches(name.lower(), list(by_fold), n=1, cutoff=0.55)
+    close = difflib.get_close_matches(name.lower(), list(by_fold), n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None
 
 

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +38,7 @@ Load = Annotated[
     list[Path] | None,
     typer.Option("--load", metavar="FILE.py", help="Take priors, channels, models from a file."),
 ]
+Progress = Callable[[str, float], None]
 PATIENCE = 2.0  # seconds before a computation says that it is at work
 
 
@@ -61,13 +62,18 @@ class Desk:
             sys.stderr.write(f"solvable: {text}\n")
 
     @contextlib.contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Say on stderr that a long computation goes on; keep stdout for the answer."""
+    def working(self, what: str) -> Iterator[Progress]:
+        """Say on stderr that a long computation goes on; keep stdout for the answer.
+
+        Gives a function that may be called with a text and the fraction that is done.
+        """
         started = time.monotonic()
-        with contextlib.redirect_stdout(sys.stderr), contextlib.ExitStack() as stack:
-            if not self.quiet:
-                stack.enter_context(_shown_when_slow(what))
-            yield
+        with contextlib.redirect_stdout(sys.stderr):
+            if self.quiet:
+                yield _silent
+            else:
+                with _shown_when_slow(what) as tell:
+                    yield tell
         elapsed = time.monotonic() - started
         if elapsed > PATIENCE and not sys.stderr.isatty():
             self.note(f"{what}: {elapsed:.1f} s.")
@@ -117,34 +123,38 @@ def console_of_stdout() -> Any:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
 
 
+def _silent(text: str, fraction: float) -> None:
+    pass
+
+
 @contextlib.contextmanager
-def _shown_when_slow(what: str) -> Iterator[None]:
-    """A spinner with the time on a terminal, one line elsewhere, once `PATIENCE` is over."""
-    progress: list[Any] = []
+def _shown_when_slow(what: str) -> Iterator[Progress]:
+    """A bar with the time on a terminal, one line elsewhere, once `PATIENCE` is over."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(what, total=None)
 
     def show() -> None:
-        if not sys.stderr.isatty():
+        if sys.stderr.isatty():
+            bar.start()
+        else:
             sys.stderr.write(f"solvable: {what} ...\n")
-            return
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        bar.add_task(what, total=None)
-        bar.start()
-        progress.append(bar)
+    def tell(text: str, fraction: float) -> None:
+        bar.update(task, description=f"{what}: {text}", total=1.0, completed=fraction)
 
     timer = threading.Timer(PATIENCE, show)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield tell
     finally:
         timer.cancel()
         timer.join()
-        for bar in progress:
-            bar.stop()
+        bar.stop()
 
 
 def prepare(load: list[Path] | None) -> None:

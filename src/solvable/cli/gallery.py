@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, prepare, whole
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[NAME|all]", help="Which figure; none lists them.")
 ]
+Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and coarse grids.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what is there already.")]
 
 
 def gallery(
     name: Name = None,
+    quick: Quick = False,
+    fresh: Fresh = False,
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
     quiet: Quiet = False,
     load: Load = None,
 ) -> int:
-    """Figures of the talk: data, a picture, and a number beside the published one.
+    """Figures of the talk: data, a picture, and a number that compares theory and experiment.
 
-    Writes to out/ unless --out says otherwise. Without a name, lists the figures.
+    Writes NAME.nc, NAME.svg and NAME.png to out/ unless --out says otherwise. Without a name,
+    lists the figures; `all` makes them all, `main` those of `make run`.
 
     \b
     Examples:
@@ -32,22 +37,29 @@ def gallery(
       solvable gallery perceptron-binary
       solvable gallery all --out figures
     """
-    from solvable.cli.listing import list_
-
     if name is None:
-        list_("gallery", json=json, out=out, quiet=quiet, load=load)
+        from solvable.cli.listing import list_
+
+        list_("gallery", json=json, out=out, seed=seed, quiet=quiet, load=load)
         return 0
     from solvable import catalog
 
-    known = catalog.entries("gallery")
-    chosen = list(known.values()) if name == "all" else [catalog.entry(name, "gallery")]
+    if name not in ("all", "main"):
+        catalog.entry(name, "gallery")  # refuse an unknown name before anything is imported
     integer = whole("seed", seed, low=0)
-    desk = Desk(json, out or Path("out"), quiet)
-    from solvable.cli.common import prepare
-
+    folder = out or Path("out")
+    desk = Desk(json, folder, quiet)
     prepare(load)
-    made: dict[str, Any] = {}
-    for entry in chosen:
-        with desk.working(entry.name):
-            made[entry.name] = catalog.module_of(entry).make(desk.out, seed=integer)
-    return 0
+    from solvable.gallery import expand, run
+
+    reports = []
+    for figure in expand(name):
+        with desk.working(figure) as tell:
+            report = run(figure, folder, seed=integer, quick=quick, fresh=fresh, progress=tell)
+        desk.wrote(*report.files)
+        if not json:
+            typer.echo(f"{report}\n")
+        reports.append(report)
+    if json:
+        desk.answer({"figures": [report.document() for report in reports]})
+    return int(any(report.failed for report in reports))
