@@ -191,7 +191,10 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
         found = document.get("provenance") if isinstance(document, dict) else None
     else:
         text = read(path).attrs.get("provenance")
-        found = json.loads(text) if isinstance(text, str) else None
+        try:
+            found = json.loads(text) if isinstance(text, str) else None
+        except ValueError:
+            found = None
     if not isinstance(found, dict) or not {"verb", "model", "arguments"} <= set(found):
         raise ValueError(
             f"Argument `result` must be a file that says how it was made, but `{path}` does not."

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from solvable import catalog
-from solvable.core import grammar
+from solvable.core import arguments, grammar
 from solvable.core import specification as sp
 from solvable.core.arguments import (
     UNSET,
@@ -291,6 +291,19 @@ def test_replace_checks_and_inject_does_not():
     changed = sp.replace(chain, {"layers[0].delta": 3})
     assert changed == Chain(layers=[Noisy(delta=3), Noisy(delta=1)])
     assert sp.inject(chain, {"layers[0].delta": 3.0}) == changed
+
+
+def test_whole_numbers_and_places_for_numbers():
+    class Counted(Specification):
+        K: int = parameter("K", arguments.integer)
+        delta2: float | None = None
+        label: str | None = None
+
+    assert set(sp.parameters(Counted(K=1))) == {"K", "delta2"}
+    assert type(sp.replace(Counted(K=1), {"K": 3.0}).K) is int
+    with pytest.raises(ValueError, match="Argument `K` must be an integer"):
+        sp.replace(Counted(K=1), {"K": 2.5})
+    assert sp.replace(Counted(K=1), {"delta2": 0.5}).delta2 == 0.5
 
 
 def test_inject_under_a_transformation():

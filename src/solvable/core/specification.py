@@ -211,10 +211,12 @@ def _check_keywords(cls: type, call: grammar.Call) -> None:
 # Parameters by name
 
 
-def _is_parameter(value: Any) -> bool:
+def _is_parameter(field: dataclasses.Field[Any], value: Any) -> bool:
     """Whether a field holds what a sweep may change: a number, or a place for one."""
-    if value is UNSET or value is None or is_traced(value):
+    if value is UNSET or is_traced(value):
         return True
+    if value is None:
+        return "float" in str(field.type)
     if isinstance(value, np.ndarray | jax.Array):
         return value.ndim == 0
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
@@ -224,10 +226,10 @@ def _paths(owner: Any, path: Path = ()) -> list[Path]:
     """The paths of all parameters inside a specification, its own first."""
     found: list[Path] = []
     if isinstance(owner, Specification):
-        fields = [field.name for field in dataclasses.fields(owner) if field.init]
-        found += [(*path, n) for n in fields if _is_parameter(getattr(owner, n, UNSET))]
-        for name in fields:
-            found += _paths(getattr(owner, name, UNSET), (*path, name))
+        values = [(f, getattr(owner, f.name, UNSET)) for f in dataclasses.fields(owner) if f.init]
+        found += [(*path, f.name) for f, value in values if _is_parameter(f, value)]
+        for field, value in values:
+            found += _paths(value, (*path, field.name))
     elif isinstance(owner, list | tuple):
         for index, item in enumerate(owner):
             found += _paths(item, (*path, index))
@@ -294,6 +296,8 @@ def get(model: Specification, name: str) -> Any:
 def replace(model: _S, values: Mapping[str, Any]) -> _S:
     """The model with some parameters changed, built and checked anew by its constructors."""
     for name, value in values.items():
+        if isinstance(get(model, name), int) and isinstance(value, float) and value.is_integer():
+            value = int(value)  # a grid holds floats, also for a whole number such as K
         model = _rebuilt(model, resolve(model, name), value)
     return model
 
@@ -342,7 +346,8 @@ def _copied(owner: _S, changes: Mapping[str, Any]) -> _S:
 def numeric(model: Any) -> Any:
     """The same model with its floats as float64 JAX arrays, so that `jit` compiles once for all.
 
-    Integers, texts, None and `UNSET` stay what they are.
+    Integers, texts, None and `UNSET` stay what they are, and so does an exact 0.0: a noise that is
+    absent is structure (another formula, another program), not a value.
     """
     if isinstance(model, Specification):
         static = {f.name for f in dataclasses.fields(model) if f.metadata.get("static", False)}
@@ -354,6 +359,8 @@ def numeric(model: Any) -> Any:
         return _copied(model, {n: v if n in static else numeric(v) for n, v in fields.items()})
     if isinstance(model, list | tuple):
         return type(model)(numeric(item) for item in model)
+    if isinstance(model, float) and model == 0.0:
+        return model
     is_float_array = isinstance(model, np.ndarray | np.floating) and model.dtype.kind == "f"
     if isinstance(model, float) or is_float_array:
         return jnp.asarray(model, dtype=jnp.float64)
