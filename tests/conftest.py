@@ -1,13 +1,9 @@
-"""What all tests share: array rules, Hypothesis settings, the compilation cache, skips."""
+"""What all tests share: Hypothesis settings, the compilation cache, what a skip means."""
 
 import hypothesis
-import jax
 import pytest
 
 from solvable.core.precision import enable_compilation_cache
-
-# Arrays of different rank that meet in one operation are a mistake here more often than a wish.
-jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Compiled programs are kept between runs and shared by the workers: a second run is much faster.
 enable_compilation_cache()
