@@ -1,0 +1,277 @@
+"""A mosaic of handwritten digits from Gaussian measurements: AMP with the histogram of others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import solvable as sv
+from solvable import datasets, io
+from solvable.core.randomness import key_for, normal_matrix
+from solvable.core.status import Status
+from solvable.gallery import linear_baselines
+from solvable.gallery.base import Comparison, Progress, threshold_table
+from solvable.plotting import axis_label, image, new_figure, theory_lines, threshold_lines
+
+CARD = dict(
+    kind="gallery",
+    name="digits-mosaic",
+    summary="64 handwritten digits from compressed measurements: AMP on theory, ridge, Lasso",
+    rigour="theorem",
+    references=["barbier2019", "donoho2009", "rangan2011", "alpaydin1998", "pedregosa2011"],
+)
+
+OBSERVABLE = "normalized_mse"
+LABELS = {
+    "amp": "AMP, histogram of other digits",
+    "positive_lasso": "Lasso, coefficients ≥ 0",
+    "lasso": "Lasso",
+    "ridge": "ridge regression",
+}
+_LOOKS = {
+    "amp": {"color": "#D55E00", "marker": "o"},
+    "positive_lasso": {"color": "#009E73", "marker": "v"},
+    "lasso": {"color": "#CC79A7", "marker": "s"},
+    "ridge": {"color": "#E69F00", "marker": "^"},
+}
+
+
+def settings(quick: bool = False) -> dict[str, Any]:
+    """Sizes: `side` digits on each side of the mosaic; `designs` measurement matrices for AMP."""
+    return {
+        "side": 4 if quick else 8,
+        "ratios": [0.5, 0.8] if quick else [0.3, 0.5, 0.6, 0.7, 0.8],
+        "lasso_ratios": [0.8] if quick else [0.5, 0.6, 0.7],
+        "noise_to_signal": 1e-3,
+        "designs": 2 if quick else 4,
+        "theory": [0.25, 0.85, 13 if quick else 61],
+    }
+
+
+def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
+    """Reconstructions and errors of all methods, and the theory for two histograms."""
+    progress("theory", 0.0)
+    mosaic, others = split_digits(settings["side"], seed)
+    delta = settings["noise_to_signal"] * float(np.mean(mosaic**2))
+    specifications = {
+        "others": histogram_model(others, delta),
+        "own": histogram_model(mosaic, delta),
+    }
+    data, found = _theory(specifications, settings["theory"], settings["ratios"])
+    shape = (len(settings["ratios"]), len(LABELS), settings["designs"])
+    errors = np.full(shape, np.nan)
+    estimates = np.full((*shape[:2], *mosaic.shape), np.nan)
+    statuses = np.full((shape[0], shape[2]), Status.no_branch, dtype=np.int8)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for row, ratio in enumerate(settings["ratios"]):
+            progress(f"n/p = {ratio}", 0.1 + 0.85 * row / shape[0])
+            for number in range(settings["designs"]):
+                design, observation = measure(mosaic, ratio, delta, seed, number)
+                answer = sv.infer(specifications["others"], design=design, observation=observation)
+                statuses[row, number] = answer.status
+                fits = {"amp": np.asarray(answer.mean)}
+                if number == 0:
+                    lasso = ratio in settings["lasso_ratios"]
+                    fits |= _general_purpose(pool, design, observation, mosaic, lasso)
+                for method, estimate in fits.items():
+                    column = list(LABELS).index(method)
+                    errors[row, column, number] = normalized_error(estimate, mosaic)
+                    if number == 0:
+                        estimates[row, column] = estimate.reshape(mosaic.shape)
+    return _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses)
+
+
+def split_digits(side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A mosaic of side x side digits, pixels from 0 to 1, and the pixels of all other digits."""
+    digits = datasets.digits()
+    order = np.asarray(jax.random.permutation(key_for(seed, "digits-mosaic"), len(digits)))
+    images = digits.images[order] / digits.maximum
+    chosen, others = images[: side * side], images[side * side :]
+    height, width = chosen.shape[1:]
+    grid = chosen.reshape(side, side, height, width).transpose(0, 2, 1, 3)
+    return grid.reshape(side * height, side * width), others
+
+
+def histogram_model(pixels: np.ndarray, delta: float) -> Any:
+    """Linear measurements of pixels whose prior is the histogram of the given ones."""
+    values, counts = np.unique(pixels, return_counts=True)
+    prior = sv.Discrete(values=values, probabilities=counts / counts.sum())
+    return sv.GLM(prior=prior, channel=sv.Linear(delta=delta))
+
+
+def measure(
+    mosaic: np.ndarray, ratio: float, delta: float, seed: int, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Design with entries N(0, 1/p) and the noisy measurements of the mosaic."""
+    size = mosaic.size
+    samples = round(ratio * size)
+    key = key_for(seed, "digits-mosaic", float(ratio), number)
+    design_key, noise_key = jax.random.split(key)
+    design = normal_matrix(design_key, (samples, size), scale=size**-0.5)
+    noise = np.asarray(jax.random.normal(noise_key, (samples,)))
+    return design, design @ mosaic.ravel() + np.sqrt(delta) * noise
+
+
+def normalized_error(estimate: np.ndarray, mosaic: np.ndarray) -> float:
+    """|estimate - truth|^2 / |truth|^2."""
+    return float(np.mean((estimate.ravel() - mosaic.ravel()) ** 2) / np.mean(mosaic**2))
+
+
+def _general_purpose(pool, design, observation, mosaic, lasso: bool) -> dict[str, np.ndarray]:
+    """Ridge, and where asked for the two Lassos side by side, on the data that AMP had."""
+    signal = mosaic.ravel()
+    jobs = {}
+    if lasso:
+        for method, positive in (("positive_lasso", True), ("lasso", False)):
+            jobs[method] = pool.submit(
+                linear_baselines.lasso, design, observation, signal, positive
+            )
+    fits = {"ridge": linear_baselines.ridge(design, observation, signal)}
+    fits |= {method: job.result() for method, job in jobs.items()}
+    return {method: fit.estimate for method, fit in fits.items()}
+
+
+def _theory(models: Mapping[str, Any], grid, ratios) -> tuple[xr.Dataset, list[dict[str, Any]]]:
+    """Curves of the normalized error for each histogram, and the thresholds."""
+    start, stop, count = grid
+    alpha = np.union1d(np.linspace(start, stop, count), ratios)
+    alpha = alpha[np.concatenate([[True], np.diff(alpha) > 1e-9])]
+    found = [sv.thresholds(model, "alpha").document() for model in models.values()]
+    parts = []
+    for name, model in models.items():
+        curve = sv.curve(model, over={"alpha": alpha})
+        part = curve[["status", "error_bound"]]
+        part[OBSERVABLE] = curve["mse"] / float(model.prior.second_moment())
+        parts.append(part.assign_coords(histogram=name))
+    return xr.concat(parts, dim="histogram", join="outer"), found
+
+
+def _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses) -> xr.Dataset:
+    data[f"{OBSERVABLE}_designs"] = (("ratio", "method", "design"), errors)
+    data["amp_status"] = (("ratio", "design"), statuses)
+    data["reconstruction"] = (("ratio", "method", "row", "column"), estimates)
+    data["mosaic"] = (("row", "column"), mosaic)
+    data = data.assign_coords(ratio=settings["ratios"], method=list(LABELS))
+    data.attrs = {
+        "kind": "mosaic",
+        "rigour": "theorem",
+        "delta": delta,
+        "thresholds": json.dumps(io.strict(found)),
+    }
+    return data
+
+
+def make_picture(data: xr.Dataset) -> Figure:
+    """Images at one ratio side by side above, errors against theory below."""
+    figure, axes = new_figure(1, 1, panel=(9.6, 7.4))
+    axes[0, 0].remove()
+    grid = figure.add_gridspec(2, 5, height_ratios=[1, 1.75])
+    ratio = _ratio_for_images(data)
+    shown = data.sel(ratio=ratio)
+    image(figure.add_subplot(grid[0, 0]), data["mosaic"].values, f"{data['mosaic'].size} pixels")
+    for place, method in enumerate(LABELS, start=1):
+        error = float(shown[f"{OBSERVABLE}_designs"].sel(method=method)[0])
+        ax = figure.add_subplot(grid[0, place])
+        name = LABELS[method].replace(", ", "\n")
+        pixels = shown["reconstruction"].sel(method=method).values
+        image(ax, pixels, f"{name}\nerror {error:.2g}")
+    _errors(figure.add_subplot(grid[1, :]), data)
+    figure.suptitle(
+        f"Scikit-learn's digits from Gaussian measurements, 30 dB signal to noise; "
+        f"images at n/p = {ratio:g}",
+        fontsize=11,
+    )
+    return figure
+
+
+def _ratio_for_images(data: xr.Dataset) -> float:
+    """The ratio nearest to 0.6 at which every method was run."""
+    first = data[f"{OBSERVABLE}_designs"].isel(design=0)
+    ratios = data["ratio"].values[np.isfinite(first.values).all(axis=1)]
+    return float(ratios[np.argmin(np.abs(ratios - 0.6))])
+
+
+def _errors(ax: Axes, data: xr.Dataset) -> None:
+    ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
+    ax.set_yscale("log")
+    words = {"others": "theory, histogram of other digits", "own": "theory, the mosaic's own"}
+    looks = {"others": {}, "own": {"color": "#56B4E9", "linewidth": 1.4}}
+    for name, label in words.items():
+        part = data.sel(histogram=name)
+        theory_lines(ax, part, OBSERVABLE, branches=["bayes"], label=label, **looks[name])
+    part = data.sel(histogram="others")
+    lines = theory_lines(ax, part, OBSERVABLE, branches=["bayes", "amp"])
+    if "bayes" in lines:
+        lines["bayes"].remove()
+    for method, label in LABELS.items():
+        mean, error = _mean_and_error(data, method)
+        ax.errorbar(
+            data["ratio"].values,
+            mean,
+            yerr=error,
+            label=label,
+            linestyle="none",
+            zorder=3.0,
+            **_LOOKS[method],
+        )
+    thresholds = json.loads(data.attrs["thresholds"])[0]["thresholds"]
+    threshold_lines(ax, {name: entry["value"] for name, entry in thresholds.items()})
+    ax.set(xlabel=r"measurements per pixel $n / p$", ylabel=axis_label(OBSERVABLE))
+    ax.legend(loc="lower left")
+
+
+def _mean_and_error(data: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean over designs and its standard error, None for methods run on one design only."""
+    errors = data[f"{OBSERVABLE}_designs"].sel(method=method).values
+    counts = np.isfinite(errors).sum(axis=1)
+    if counts.max() < 2:
+        return errors[:, 0], None
+    return errors.mean(axis=1), errors.std(axis=1, ddof=1) / np.sqrt(counts)
+
+
+def theory_at(data: xr.Dataset, histogram: str, ratio: float) -> float:
+    """Theory for AMP at a measured ratio, which the curve's grid holds."""
+    branch = data[OBSERVABLE].sel(histogram=histogram, branch="amp")
+    return float(branch.sel(alpha=ratio, method="nearest", tolerance=1e-9))
+
+
+def compare(data: xr.Dataset) -> Comparison:
+    """Mean factor between AMP's error and the theory for the histogram of other digits."""
+    mean, _ = _mean_and_error(data, "amp")
+    theory = [theory_at(data, "others", float(ratio)) for ratio in data["ratio"]]
+    factors = np.exp(np.abs(np.log(mean / np.array(theory))))
+    return Comparison(
+        float(np.exp(np.mean(np.log(factors)))),
+        "factor between AMP's error on the mosaic and the error that theory predicts from the "
+        f"histogram of other digits (1 = equal; mean over n/p = {_list(data['ratio'].values)})",
+    )
+
+
+def _list(values) -> str:
+    return ", ".join(f"{float(value):g}" for value in values)
+
+
+def summarize(data: xr.Dataset) -> str:
+    """Thresholds and the table of errors."""
+    head = "".join(f"{name:>16}" for name in LABELS)
+    lines = [
+        threshold_table(json.loads(data.attrs["thresholds"])),
+        "  normalized error; penalties of ridge and Lasso are the best in hindsight",
+        f"    {'n/p':>5}{'theory, others':>16}{'theory, own':>14}{head}",
+    ]
+    for index, ratio in enumerate(data["ratio"].values):
+        row = f"    {ratio:>5.2g}{theory_at(data, 'others', ratio):>16.5f}"
+        row += f"{theory_at(data, 'own', ratio):>14.5f}"
+        for method in LABELS:
+            mean, _ = _mean_and_error(data, method)
+            row += f"{mean[index]:>16.5f}" if np.isfinite(mean[index]) else f"{'-':>16}"
+        lines.append(row)
+    return "\n".join(lines)

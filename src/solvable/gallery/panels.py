@@ -1,0 +1,149 @@
+"""What the talk's panels share: a learning curve with its transitions and finite-size points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+import solvable as sv
+from solvable import io
+from solvable.gallery.base import Comparison, Progress, threshold_table
+from solvable.plotting import (
+    axis_label,
+    experiment_points,
+    hard_phase,
+    new_figure,
+    theory_lines,
+    threshold_lines,
+    unresolved_cells,
+)
+
+MEASURED = "alpha_measured"
+_BESIDE = 1e-6  # how close to a threshold the curve is computed, on either side
+
+
+def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
+    """Theory on a fine grid, experiment on a coarse one, thresholds: one data set.
+
+    The experiment has its own dimension `alpha_measured`, on which the theory is given too, as
+    `<observable>_theory`.
+    """
+    model = sv.parse(settings["model"])
+    progress("thresholds", 0.0)
+    found = sv.thresholds(model, "alpha").document()
+    progress("theory", 0.1)
+    start, stop, count = settings["theory"]
+    theory = sv.curve(model, over={"alpha": _grid(start, stop, count, found)})
+    progress("experiment", 0.3)
+    measured = sv.experiment(
+        model,
+        over={"alpha": settings["measured"]},
+        size=settings["size"],
+        instances=settings["instances"],
+        seed=seed,
+    )
+    progress("drawing", 0.95)
+    names = {
+        name: f"{name}_theory"
+        for name in (*io.observables(theory), *io.BOOKKEEPING)
+        if name in measured
+    }
+    data = theory.merge(measured.rename({"alpha": MEASURED, **names}), combine_attrs="override")
+    data.attrs.update(
+        kind="panel",
+        model=settings["model"],
+        thresholds=json.dumps(io.strict([found])),
+        observable=settings["observable"],
+        size=settings["size"],
+        instances=settings["instances"],
+    )
+    return data
+
+
+def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np.ndarray:
+    """An even grid, with both sides of each threshold added so that jumps stand upright."""
+    places = [entry["value"] for entry in found["thresholds"].values()]
+    inside = [place for place in places if place is not None and start < place < stop]
+    beside = [place + side for place in inside for side in (-_BESIDE, _BESIDE)]
+    grid = np.unique(np.concatenate([np.linspace(start, stop, count), beside]))
+    return grid[np.concatenate([[True], np.diff(grid) > _BESIDE / 2])]
+
+
+def make_picture(data: xr.Dataset, title: str, top: float, hard: tuple[str, str] | None) -> Figure:
+    """The panel: lines, points, thresholds, and the hard phase between two of them.
+
+    Args:
+        data: what `make_data` returned.
+        title: the model in words.
+        top: upper end of the error axis.
+        hard: names of the thresholds between which inference is hard, if there is a hard phase.
+    """
+    observable = data.attrs["observable"]
+    figure, axes = new_figure(1, 1, panel=(8.4, 4.6))
+    ax = axes[0, 0]
+    ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
+    ax.set_ylim(-0.02 * top, top)
+    places = threshold_values(data)
+    if hard is not None:
+        hard_phase(ax, places[hard[0]], places[hard[1]])
+    theory_lines(ax, data, observable)
+    unresolved_cells(ax, data)
+    experiment_points(ax, data, observable)
+    threshold_lines(ax, places)
+    ax.set(xlabel=axis_label("alpha"), ylabel=axis_label(observable))
+    note = f"p = {data.attrs['size']}, {data.attrs['instances']} instances\nbars: standard error"
+    figure.legend(loc="outside right center", title=f"points: {note}", alignment="left")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def threshold_values(data: xr.Dataset) -> dict[str, float | None]:
+    """Name -> value of the thresholds of the data's first model."""
+    (found, *_) = json.loads(data.attrs["thresholds"])
+    return {name: entry["value"] for name, entry in found["thresholds"].items()}
+
+
+def compare(data: xr.Dataset) -> Comparison:
+    """Mean distance of AMP's error from its state evolution over the measured values of alpha."""
+    observable = data.attrs["observable"]
+    apart = _amp_apart(data)
+    return Comparison(
+        float(np.nanmean(apart)),
+        f"mean distance of AMP's {observable} (p = {data.attrs['size']}, "
+        f"{data.attrs['instances']} instances) from state evolution over "
+        f"{int(np.isfinite(apart).sum())} values of alpha, those beside the transitions included",
+    )
+
+
+def _amp_apart(data: xr.Dataset) -> np.ndarray:
+    observable = data.attrs["observable"]
+    theory = data[f"{observable}_theory"].sel(branch="amp").values
+    return np.abs(data[f"{observable}_mean"].sel(algorithm="amp").values - theory)
+
+
+def summarize(data: xr.Dataset) -> str:
+    """The threshold table, and the errors at the measured values of alpha."""
+    observable = data.attrs["observable"]
+    algorithms = io.algorithms(data)
+    head = "".join(f"{name + ' (measured)':>28}" for name in algorithms)
+    lines = [
+        threshold_table(json.loads(data.attrs["thresholds"])),
+        f"  {observable}",
+        f"    {'alpha':>6}{'bayes':>10}{'amp':>10}{head}",
+    ]
+    for index, alpha in enumerate(data[MEASURED].values):
+        point = data.isel({MEASURED: index})
+        row = f"    {alpha:>6.3g}"
+        for branch in ("bayes", "amp"):
+            row += f"{float(point[f'{observable}_theory'].sel(branch=branch)):>10.4f}"
+        for name in algorithms:
+            mean = float(point[f"{observable}_mean"].sel(algorithm=name))
+            error = float(point[f"{observable}_standard_error"].sel(algorithm=name))
+            row += f"{f'{mean:.4f} +- {error:.4f}':>28}"
+        lines.append(row)
+    return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""The gallery in small: every figure makes its three files, a comparison and a table."""
+
+import json
+
+import numpy as np
+import pytest
+
+from solvable import catalog, io
+from solvable.gallery import digits_mosaic, expand, run
+
+NAMES = sorted(catalog.names("gallery"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Reports of all figures, made once on first use."""
+    folder = tmp_path_factory.mktemp("gallery")
+    reports = {}
+
+    def make(name):
+        if name not in reports:
+            reports[name] = run(name, folder, quick=True)
+        return reports[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_made(made, name):
+    report = made(name)
+    assert [path.suffix for path in report.files] == [".nc", ".png", ".svg"]
+    assert all(path.stat().st_size > 10_000 for path in report.files)
+    assert np.isfinite(report.comparison.number)
+    assert report.comparison.meaning and report.summary
+    assert not report.reused and not report.failed
+    assert len({path.name for path in report.files[0].parent.glob(".*")}) == 0
+    document = json.loads(io.dumps(report.document()))
+    assert document["name"] == name and document["thresholds"]
+    assert str(report).startswith(name)
+
+
+def test_thresholds_are_those_of_the_talk(made):
+    def value(name, threshold):
+        return made(name).thresholds[0]["thresholds"][threshold]["value"]
+
+    assert value("perceptron-binary", "information_theoretic") == pytest.approx(1.24468, abs=1e-4)
+    assert value("perceptron-binary", "algorithmic") == pytest.approx(1.49263, abs=1e-4)
+    assert value("perceptron-door", "algorithmic") == pytest.approx(1.56643, abs=1e-4)
+    assert value("phase-retrieval", "weak_recovery") == pytest.approx(0.5, abs=1e-6)
+    assert "1.49263" in made("perceptron-binary").summary
+
+
+def test_points_lie_on_the_lines(made):
+    assert made("perceptron-gaussian").comparison.number < 0.03
+    assert 1 <= made("digits-mosaic").comparison.number < 1.5
+
+
+def test_data_are_reused_only_from_the_same_recipe(made):
+    first = made("perceptron-gaussian")
+    folder = first.files[0].parent
+    before = [path.read_bytes() for path in first.files]
+    again = run("perceptron-gaussian", folder, quick=True)
+    assert again.reused
+    assert [path.read_bytes() for path in again.files] == before
+    told = []
+    other = run(
+        "perceptron-gaussian", folder, quick=True, seed=1, progress=lambda *x: told.append(x)
+    )
+    assert not other.reused
+    assert other.comparison.number != first.comparison.number
+    assert told and all(0 <= fraction <= 1 for _, fraction in told)
+    first.files[0].write_bytes(b"half a fi")
+    mended = run("perceptron-gaussian", folder, quick=True)
+    assert not mended.reused and mended.comparison == first.comparison
+
+
+def test_names():
+    assert expand("all") == NAMES
+    assert expand("main") == [
+        "perceptron-gaussian",
+        "perceptron-binary",
+        "perceptron-door",
+        "digits-mosaic",
+    ]
+    with pytest.raises(ValueError, match="perceptron-door"):
+        expand("perceptron-dor")
+
+
+def test_the_mosaic_and_its_histogram_share_no_digit():
+    mosaic, others = digits_mosaic.split_digits(8, seed=0)
+    assert mosaic.shape == (64, 64) and len(others) == 1797 - 64
+    np.testing.assert_array_equal(np.unique(mosaic) * 16, np.arange(17))
+    first = mosaic[:8, 8:16]  # the second digit, whole
+    assert not (others == first).all(axis=(1, 2)).any()
+    again, _ = digits_mosaic.split_digits(8, seed=0)
+    np.testing.assert_array_equal(mosaic, again)
