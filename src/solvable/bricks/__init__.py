@@ -1,0 +1,1 @@
+"""Bricks: priors, channels and spectra, each stating one local log-partition."""

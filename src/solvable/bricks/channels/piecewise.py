@@ -1,0 +1,222 @@
+"""Piecewise-linear functions with Gaussian noise: the closed log-partition that many channels share.
+
+On a piece y = s z + o over a < z < b, with noise `delta` after and `pre_delta` before the function,
+
+    int_a^b N(z; omega, V) N(y; s z + o, delta) dz
+        = N(y; s omega + o, s^2 V + delta) [Phi((b - mu) / tau) - Phi((a - mu) / tau)],
+
+tau^2 = V delta / (s^2 V + delta), mu = (omega delta + V s (y - o)) / (s^2 V + delta). Without noise
+tau = 0: a sloped piece gives a density where a < mu < b, a flat one an atom. Nothing is smoothed.
+"""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import random
+from jax.nn import logsumexp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from solvable.bricks.channels.base import AbstractHiddenChannel, Atoms, Feature
+from solvable.core.special import log_interval_mass, log_ndtr, log_normal
+
+
+def is_absent(noise: Any) -> bool:
+    """True if a noise is exactly 0.0, known before any computation."""
+    return isinstance(noise, int | float) and noise == 0
+
+
+class Piece(NamedTuple):
+    """y = slope z + offset for lower < z < upper; None stands for an infinite end.
+
+    Slopes and offsets are plain numbers, ends may be parameters.
+    """
+
+    slope: float
+    offset: float
+    lower: Any
+    upper: Any
+
+    def log_mass(self, mean: Array, deviation: Array) -> Array:
+        """Log probability that N(mean, deviation^2) falls on the piece."""
+        if self.lower is None and self.upper is None:
+            return jnp.zeros_like(mean)
+        if self.lower is None:
+            return log_ndtr((self.upper - mean) / deviation)
+        if self.upper is None:
+            return log_ndtr((mean - self.lower) / deviation)
+        return log_interval_mass((self.lower - mean) / deviation, (self.upper - mean) / deviation)
+
+    def holds(self, z: Array) -> Array:
+        """True where z lies on the piece."""
+        inside = jnp.ones_like(z, dtype=bool)
+        if self.lower is not None:
+            inside &= z > self.lower
+        if self.upper is not None:
+            inside &= z < self.upper
+        return inside
+
+    def ends(self) -> list[Any]:
+        """The finite ends."""
+        return [end for end in (self.lower, self.upper) if end is not None]
+
+
+def make_pieces(edges: Any, slopes: Any, offsets: Any) -> list[Piece]:
+    """Pieces between consecutive edges, the outer two unbounded."""
+    ends = [None, *edges, None]
+    return [
+        Piece(float(slope), float(offset), ends[k], ends[k + 1])
+        for k, (slope, offset) in enumerate(zip(slopes, offsets, strict=True))
+    ]
+
+
+class AbstractPiecewiseChannel(AbstractHiddenChannel):
+    """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi with f piecewise linear."""
+
+    @abstractmethod
+    def pieces(self) -> list[Piece]:
+        """The function."""
+
+    @abstractmethod
+    def noise_after(self) -> Any:
+        """delta, exactly 0.0 where there is none."""
+
+    @abstractmethod
+    def noise_before(self) -> Any:
+        """pre_delta, exactly 0.0 where there is none."""
+
+    def log_partition(
+        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        variance = V + self.noise_before()
+        flat = [p for p in self.pieces() if p.slope == 0]
+        if not flat:
+            return self._log_density(y, omega, variance)
+        if is_absent(self.noise_after()) and len(flat) == len(self.pieces()):
+            return self._log_atom(y, omega, variance, flat)
+        matches = jnp.stack([jnp.equal(y, p.offset) for p in flat])
+        is_atom = jnp.any(matches, axis=0) & jnp.equal(self.noise_after(), 0.0)
+        # both sides stay finite, so that the derivative of the one not taken does
+        mass = self._log_atom(jnp.where(is_atom, y, flat[0].offset), omega, variance, flat)
+        return jnp.where(is_atom, mass, self._log_density(y, omega, variance))
+
+    def _log_atom(self, y: Array, omega: Array, variance: Array, flat: list[Piece]) -> Array:
+        deviation = jnp.sqrt(variance)
+        masses = [
+            jnp.where(jnp.equal(y, p.offset), p.log_mass(omega, deviation), -jnp.inf) for p in flat
+        ]
+        return logsumexp(jnp.stack(masses), axis=0)
+
+    def _log_density(self, y: Array, omega: Array, variance: Array) -> Array:
+        y, omega, variance = jnp.broadcast_arrays(y, omega, variance)
+        delta = self.noise_after()
+        kept = [p for p in self.pieces() if p.slope != 0 or not is_absent(delta)]
+        parts = [self._log_piece(p, y, omega, variance) for p in kept]
+        return parts[0] if len(parts) == 1 else _log_sum(jnp.stack(parts))
+
+    def _log_piece(self, p: Piece, y: Array, omega: Array, variance: Array) -> Array:
+        delta = self.noise_after()
+        total = p.slope**2 * variance + delta
+        if is_absent(delta):
+            inside = p.holds((y - p.offset) / p.slope)
+            density = log_normal(y - p.slope * omega - p.offset, total)
+            return jnp.where(inside, density, -jnp.inf)
+        there = total > 0
+        total = jnp.where(there, total, 1.0)
+        mean = (omega * delta + variance * p.slope * (y - p.offset)) / total
+        spread = variance * delta / total
+        sharp = spread <= 0
+        deviation = jnp.sqrt(jnp.where(sharp, 1.0, spread))
+        outside = jnp.where(p.holds(mean), 0.0, -jnp.inf)
+        log_mass = jnp.where(sharp, outside, p.log_mass(mean, deviation))
+        density = log_normal(y - p.slope * omega - p.offset, total) + log_mass
+        return jnp.where(there, density, -jnp.inf)
+
+    def log_joint_partition(
+        self,
+        B: Float[Array, "..."],
+        A: Float[Array, "..."],
+        omega: Float[Array, "..."],
+        V: Float[Array, "..."],
+    ) -> Float[Array, "..."]:
+        variance = V + self.noise_before()
+        delta = self.noise_after()
+        noise = 1 + A * delta
+        field, precision = B / noise, A / noise
+        constant = 0.5 * B**2 * delta / noise - 0.5 * jnp.log(noise)
+        parts = []
+        for p in self.pieces():
+            slope = p.slope * (field - precision * p.offset)
+            gain = precision * p.slope**2
+            total = 1 + variance * gain
+            mean = (omega + variance * slope) / total
+            exponent = (slope * omega + 0.5 * slope**2 * variance - 0.5 * gain * omega**2) / total
+            parts.append(
+                field * p.offset
+                - 0.5 * precision * p.offset**2
+                + exponent
+                - 0.5 * jnp.log(total)
+                + p.log_mass(mean, jnp.sqrt(variance / total))
+            )
+        return constant + logsumexp(jnp.stack(jnp.broadcast_arrays(*parts)), axis=0)
+
+    def atoms(self) -> Atoms:
+        values = sorted({p.offset for p in self.pieces() if p.slope == 0})
+        active = jnp.where(jnp.equal(self.noise_after(), 0.0), 1.0, 0.0)
+        return Atoms(jnp.asarray(values, dtype=float), jnp.broadcast_to(active, (len(values),)))
+
+    def density_features(self, omega: Float[Array, ""], V: Float[Array, ""]) -> list[Feature]:
+        delta, variance = self.noise_after(), V + self.noise_before()
+        features: list[Feature] = []
+        bends = {}  # an end shared by two pieces that meet counts once
+        for p in self.pieces():
+            if p.slope == 0 and is_absent(delta):
+                continue
+            width = jnp.sqrt(p.slope**2 * variance + delta)
+            features.append((p.slope * omega + p.offset, width, "gaussian"))
+            for end in p.ends():
+                value = p.slope * end + p.offset
+                bends[value if isinstance(value, float) else len(bends)] = value
+        kind = "point" if is_absent(delta) else "bend"
+        width = jnp.sqrt(jnp.asarray(delta, dtype=float))
+        return features + [(jnp.asarray(value), width, kind) for value in bends.values()]
+
+    def z_breakpoints(self) -> list[tuple[Float[Array, ""], Float[Array, ""]]]:
+        zero = jnp.asarray(0.0)
+        return [(jnp.asarray(p.lower), zero) for p in self.pieces() if p.lower is not None]
+
+    def noise_variance(self) -> Float[Array, ""]:
+        return jnp.asarray(self.noise_before(), dtype=float)
+
+    def is_noiseless(self) -> Float[Array, ""]:
+        return jnp.equal(self.noise_after(), 0.0) & jnp.equal(self.noise_before(), 0.0)
+
+    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+        zero, deviation = jnp.asarray(0.0), jnp.sqrt(rho)
+        sloped = [jnp.exp(p.log_mass(zero, deviation)) for p in self.pieces() if p.slope != 0]
+        total = sum(sloped, start=zero)
+        return jnp.where(self.is_noiseless(), jnp.minimum(total, 1.0), 0.0)
+
+    def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """f(z), without noise."""
+        pieces = self.pieces()
+        value = pieces[0].slope * z + pieces[0].offset
+        for p in pieces[1:]:
+            value = jnp.where(z > p.lower, p.slope * z + p.offset, value)
+        return value
+
+    def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        before, after = random.split(key)
+        z = jnp.asarray(z)
+        if not is_absent(self.noise_before()):
+            z = z + jnp.sqrt(self.noise_before()) * random.normal(before, z.shape)
+        y = self.evaluate(z)
+        if not is_absent(self.noise_after()):
+            y = y + jnp.sqrt(self.noise_after()) * random.normal(after, z.shape)
+        return y
+
+
+def _log_sum(parts: Float[Array, "P ..."]) -> Float[Array, "..."]:
+    """logsumexp that gives -inf, with zero derivative, where every part is -inf."""
+    possible = jnp.max(parts, axis=0) > -jnp.inf
+    return jnp.where(possible, logsumexp(jnp.where(possible, parts, 0.0), axis=0), -jnp.inf)

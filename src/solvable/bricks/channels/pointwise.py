@@ -1,0 +1,162 @@
+"""Channels known only pointwise in z: their log-partition by quadrature over z."""
+
+from abc import abstractmethod
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+from jax.nn import logsumexp, softmax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from solvable.bricks.channels.base import AbstractChannel, AbstractHiddenChannel, Atoms, Feature
+from solvable.core.quadrature import BASE_EDGES, nodes_between
+from solvable.core.special import LOG_SQRT_2PI, log_normal
+
+# Steps around a breakpoint, in units of the posterior width sqrt V: a kink needs only its own edge,
+# a steep rise needs the short ones.
+_GRADED = np.array([0.0, 1e-3, 1e-2, 0.05, 0.2, 0.6])
+_ORDER = 8
+_OUTPUT_PANELS = 28
+_OUTPUT_REACH = 8.0
+
+
+def standard_nodes(
+    omega: Float[Array, "..."],
+    variance: Float[Array, "..."],
+    breakpoints: tuple[float, ...],
+    graded: bool,
+) -> tuple[Float[Array, "... N"], Float[Array, "... N"]]:
+    """Nodes u and log weights for u ~ N(0, 1), z = omega + sqrt(variance) u.
+
+    Panels have edges at the breakpoints in z; `graded` adds short ones around each of them.
+    """
+    omega, variance = jnp.broadcast_arrays(omega, variance)
+    deviation = jnp.sqrt(variance)[..., None]
+    edges = [jnp.broadcast_to(BASE_EDGES, (*omega.shape, BASE_EDGES.size))]
+    steps = np.concatenate([-_GRADED[:0:-1], _GRADED]) if graded else np.zeros(1)
+    for point in breakpoints:
+        at = (point - omega[..., None]) / deviation + steps
+        edges.append(jnp.clip(at, BASE_EDGES[0], BASE_EDGES[-1]))
+    u, weight = nodes_between(jnp.concatenate(edges, axis=-1), _ORDER)
+    safe = jnp.where(weight > 0, weight, 1.0)
+    return u, jnp.where(weight > 0, jnp.log(safe) - 0.5 * u**2 - LOG_SQRT_2PI, -jnp.inf)
+
+
+class AbstractPointwiseChannel(AbstractChannel):
+    """A channel given by log P(y | z) alone.
+
+    Moments of u = (z - omega) / sqrt V under N(u; 0, 1) P(y | z) give the estimators,
+    g = <u> / sqrt V and dg = (<u^2> - <u>^2 - 1) / V.
+    """
+
+    @abstractmethod
+    def log_likelihood(
+        self, y: Float[Array, "..."], z: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """log P(y | z), without the noise on z."""
+
+    @abstractmethod
+    def kinks(self) -> tuple[float, ...]:
+        """Points in z where P(y | z) or its derivative jumps."""
+
+    @abstractmethod
+    def is_steep(self) -> bool:
+        """True if P(y | z) may rise within much less than a panel next to its kinks."""
+
+
+def tilted_nodes(
+    channel: AbstractPointwiseChannel, y: Array, omega: Array, V: Array
+) -> tuple[Array, Array]:
+    """Nodes u and their log weights under N(u; 0, 1) P(y | omega + sqrt V u), last axis."""
+    variance = V + channel.noise_variance()
+    u, log_weight = standard_nodes(omega, variance, channel.kinks(), channel.is_steep())
+    z = jnp.asarray(omega)[..., None] + jnp.sqrt(jnp.asarray(variance))[..., None] * u
+    return u, log_weight + channel.log_likelihood(jnp.asarray(y)[..., None], z)
+
+
+def tilted_output(
+    channel: AbstractPointwiseChannel, y: Array, omega: Array, V: Array
+) -> tuple[Array, Array]:
+    """g and -dg from the moments of u."""
+    variance = V + channel.noise_variance()
+    u, log_weight = tilted_nodes(channel, y, omega, V)
+    weight = softmax(log_weight, axis=-1)
+    mean = jnp.sum(weight * u, axis=-1)
+    spread = jnp.sum(weight * (u - mean[..., None]) ** 2, axis=-1)
+    return mean / jnp.sqrt(variance), (1 - spread) / variance
+
+
+class AbstractActivationChannel(AbstractPointwiseChannel, AbstractHiddenChannel):
+    """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi for a function f and delta > 0.
+
+    Resolved while the noise is not much narrower than a panel, delta >~ 1e-3 f'^2 V; the change
+    under a finer quadrature, carried in every error bound, says when it is not.
+    """
+
+    @abstractmethod
+    def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """f(z)."""
+
+    @abstractmethod
+    def noise_after(self) -> Any:
+        """delta, exactly 0.0 where there is none."""
+
+    @abstractmethod
+    def noise_before(self) -> Any:
+        """pre_delta, exactly 0.0 where there is none."""
+
+    def log_likelihood(
+        self, y: Float[Array, "..."], z: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return log_normal(y - self.evaluate(z), jnp.asarray(self.noise_after()))
+
+    def is_steep(self) -> bool:
+        return False
+
+    def log_joint_partition(
+        self,
+        B: Float[Array, "..."],
+        A: Float[Array, "..."],
+        omega: Float[Array, "..."],
+        V: Float[Array, "..."],
+    ) -> Float[Array, "..."]:
+        delta = self.noise_after()
+        noise = 1 + A * delta
+        constant = 0.5 * B**2 * delta / noise - 0.5 * jnp.log(noise)
+        variance = V + self.noise_variance()
+        u, log_weight = standard_nodes(omega, variance, self.kinks(), self.is_steep())
+        f = self.evaluate(omega[..., None] + jnp.sqrt(variance)[..., None] * u)
+        field, precision = jnp.asarray(B / noise)[..., None], jnp.asarray(A / noise)[..., None]
+        return constant + logsumexp(log_weight + field * f - 0.5 * precision * f**2, axis=-1)
+
+    def atoms(self) -> Atoms:
+        return Atoms(jnp.zeros(0), jnp.zeros(0))
+
+    def density_features(self, omega: Float[Array, ""], V: Float[Array, ""]) -> list[Feature]:
+        deviation = jnp.sqrt(V + self.noise_variance())
+        f = self.evaluate(omega + deviation * np.linspace(-_OUTPUT_REACH, _OUTPUT_REACH, 129))
+        width = _OUTPUT_REACH * jnp.sqrt(jnp.asarray(self.noise_after(), dtype=float))
+        edges = jnp.linspace(jnp.min(f) - width, jnp.max(f) + width, _OUTPUT_PANELS + 1)
+        return [(edges, width, "point")]
+
+    def z_breakpoints(self) -> list[tuple[Float[Array, ""], Float[Array, ""]]]:
+        zero = jnp.asarray(0.0)
+        return [(jnp.asarray(point), zero) for point in self.kinks()]
+
+    def noise_variance(self) -> Float[Array, ""]:
+        return jnp.asarray(self.noise_before(), dtype=float)
+
+    def is_noiseless(self) -> Float[Array, ""]:
+        return jnp.equal(self.noise_after(), 0.0) & jnp.equal(self.noise_before(), 0.0)
+
+    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+        # without noise only one-to-one functions are admitted here
+        return jnp.where(self.is_noiseless(), 1.0, 0.0)
+
+    def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        before, after = random.split(key)
+        z = jnp.asarray(z)
+        z = z + jnp.sqrt(self.noise_variance()) * random.normal(before, z.shape)
+        noise = jnp.sqrt(jnp.asarray(self.noise_after(), dtype=float))
+        return self.evaluate(z) + noise * random.normal(after, z.shape)
