@@ -19,7 +19,7 @@ from solvable.core.randomness import key_for, normal_matrix
 from solvable.core.status import Status
 from solvable.gallery import linear_baselines
 from solvable.gallery.base import Comparison, Progress, threshold_table
-from solvable.plotting import axis_label, image, new_figure, theory_lines, threshold_lines
+from solvable.plotting import image, new_figure, theory_lines, threshold_lines
 
 CARD = dict(
     kind="gallery",
@@ -29,7 +29,7 @@ CARD = dict(
     references=["barbier2019", "donoho2009", "rangan2011", "alpaydin1998", "pedregosa2011"],
 )
 
-OBSERVABLE = "normalized_mse"
+OBSERVABLE = "mse"
 LABELS = {
     "amp": "AMP, histogram of other digits",
     "positive_lasso": "Lasso, coefficients ≥ 0",
@@ -70,7 +70,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     errors = np.full(shape, np.nan)
     estimates = np.full((*shape[:2], *mosaic.shape), np.nan)
     statuses = np.full((shape[0], shape[2]), Status.no_branch, dtype=np.int8)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with linear_baselines.quiet_solvers(), ThreadPoolExecutor(max_workers=2) as pool:
         for row, ratio in enumerate(settings["ratios"]):
             progress(f"n/p = {ratio}", 0.1 + 0.85 * row / shape[0])
             for number in range(settings["designs"]):
@@ -83,7 +83,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
                     fits |= _general_purpose(pool, design, observation, mosaic, lasso)
                 for method, estimate in fits.items():
                     column = list(LABELS).index(method)
-                    errors[row, column, number] = normalized_error(estimate, mosaic)
+                    errors[row, column, number] = squared_error(estimate, mosaic)
                     if number == 0:
                         estimates[row, column] = estimate.reshape(mosaic.shape)
     return _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses)
@@ -120,9 +120,9 @@ def measure(
     return design, design @ mosaic.ravel() + np.sqrt(delta) * noise
 
 
-def normalized_error(estimate: np.ndarray, mosaic: np.ndarray) -> float:
-    """|estimate - truth|^2 / |truth|^2."""
-    return float(np.mean((estimate.ravel() - mosaic.ravel()) ** 2) / np.mean(mosaic**2))
+def squared_error(estimate: np.ndarray, mosaic: np.ndarray) -> float:
+    """Mean squared error per pixel; pixels run from 0 (white) to 1 (black)."""
+    return float(np.mean((estimate.ravel() - mosaic.ravel()) ** 2))
 
 
 def _general_purpose(pool, design, observation, mosaic, lasso: bool) -> dict[str, np.ndarray]:
@@ -140,7 +140,7 @@ def _general_purpose(pool, design, observation, mosaic, lasso: bool) -> dict[str
 
 
 def _theory(models: Mapping[str, Any], grid, ratios) -> tuple[xr.Dataset, list[dict[str, Any]]]:
-    """Curves of the normalized error for each histogram, and the thresholds."""
+    """Curves of the error for each histogram, and the thresholds."""
     start, stop, count = grid
     alpha = np.union1d(np.linspace(start, stop, count), ratios)
     alpha = alpha[np.concatenate([[True], np.diff(alpha) > 1e-9])]
@@ -148,18 +148,16 @@ def _theory(models: Mapping[str, Any], grid, ratios) -> tuple[xr.Dataset, list[d
     parts = []
     for name, model in models.items():
         curve = sv.curve(model, over={"alpha": alpha})
-        part = curve[["status", "error_bound"]]
-        part[OBSERVABLE] = curve["mse"] / float(model.prior.second_moment())
-        parts.append(part.assign_coords(histogram=name))
+        parts.append(curve[["status", "error_bound", OBSERVABLE]].assign_coords(histogram=name))
     return xr.concat(parts, dim="histogram", join="outer"), found
 
 
 def _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses) -> xr.Dataset:
-    data[f"{OBSERVABLE}_designs"] = (("ratio", "method", "design"), errors)
+    data[f"{OBSERVABLE}_designs"] = (("ratio", "algorithm", "design"), errors)
     data["amp_status"] = (("ratio", "design"), statuses)
-    data["reconstruction"] = (("ratio", "method", "row", "column"), estimates)
+    data["reconstruction"] = (("ratio", "algorithm", "row", "column"), estimates)
     data["mosaic"] = (("row", "column"), mosaic)
-    data = data.assign_coords(ratio=settings["ratios"], method=list(LABELS))
+    data = data.assign_coords(ratio=settings["ratios"], algorithm=list(LABELS))
     data.attrs = {
         "kind": "mosaic",
         "rigour": "theorem",
@@ -178,10 +176,10 @@ def make_picture(data: xr.Dataset) -> Figure:
     shown = data.sel(ratio=ratio)
     image(figure.add_subplot(grid[0, 0]), data["mosaic"].values, f"{data['mosaic'].size} pixels")
     for place, method in enumerate(LABELS, start=1):
-        error = float(shown[f"{OBSERVABLE}_designs"].sel(method=method)[0])
+        error = float(shown[f"{OBSERVABLE}_designs"].sel(algorithm=method)[0])
         ax = figure.add_subplot(grid[0, place])
         name = LABELS[method].replace(", ", "\n")
-        pixels = shown["reconstruction"].sel(method=method).values
+        pixels = shown["reconstruction"].sel(algorithm=method).values
         image(ax, pixels, f"{name}\nerror {error:.2g}")
     _errors(figure.add_subplot(grid[1, :]), data)
     figure.suptitle(
@@ -224,13 +222,22 @@ def _errors(ax: Axes, data: xr.Dataset) -> None:
         )
     thresholds = json.loads(data.attrs["thresholds"])[0]["thresholds"]
     threshold_lines(ax, {name: entry["value"] for name, entry in thresholds.items()})
-    ax.set(xlabel=r"measurements per pixel $n / p$", ylabel=axis_label(OBSERVABLE))
-    ax.legend(loc="lower left")
+    ax.set(
+        xlabel=r"measurements per pixel $n / p$",
+        ylabel="mean squared error per pixel\n(white = 0, black = 1)",
+    )
+    designs = data.sizes["design"]
+    ax.legend(
+        loc="lower left",
+        title=f"AMP: mean and standard error of {designs} designs;\n"
+        "the others: one design, penalty best in hindsight",
+        alignment="left",
+    )
 
 
 def _mean_and_error(data: xr.Dataset, method: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Mean over designs and its standard error, None for methods run on one design only."""
-    errors = data[f"{OBSERVABLE}_designs"].sel(method=method).values
+    errors = data[f"{OBSERVABLE}_designs"].sel(algorithm=method).values
     counts = np.isfinite(errors).sum(axis=1)
     if counts.max() < 2:
         return errors[:, 0], None
@@ -264,7 +271,7 @@ def summarize(data: xr.Dataset) -> str:
     head = "".join(f"{name:>16}" for name in LABELS)
     lines = [
         threshold_table(json.loads(data.attrs["thresholds"])),
-        "  normalized error; penalties of ridge and Lasso are the best in hindsight",
+        "  mean squared error per pixel; penalties of ridge and Lasso are the best in hindsight",
         f"    {'n/p':>5}{'theory, others':>16}{'theory, own':>14}{head}",
     ]
     for index, ratio in enumerate(data["ratio"].values):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,19 @@ RIDGE_PENALTIES = np.logspace(-4, 0, 9)
 # Fractions of the penalty at which the Lasso's solution becomes zero.
 LASSO_PENALTIES = (0.05, 0.01, 0.002, 0.0005)
 LASSO_SWEEPS = 800
+
+
+@contextlib.contextmanager
+def quiet_solvers() -> Iterator[None]:
+    """Silence the Lasso's warnings; `Fit.swept_out` says the same.
+
+    To be entered once around all threads: Python's warning filters belong to the process.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,6 @@ def lasso(design: np.ndarray, observation: np.ndarray, signal: np.ndarray, posit
 
     The path of penalties is followed downwards, each solution the start of the next.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import lasso_path
 
     # Half the memory traffic; the estimates agree with those in float64 to four digits.
@@ -56,18 +70,16 @@ def lasso(design: np.ndarray, observation: np.ndarray, signal: np.ndarray, posit
     correlation = design.T @ observation
     largest = np.max(correlation if positive else np.abs(correlation)) / len(observation)
     penalties = largest * np.asarray(LASSO_PENALTIES)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # counted below instead
-        _, estimates, _, sweeps = lasso_path(
-            design,
-            observation,
-            alphas=penalties,
-            positive=positive,
-            precompute=False,
-            max_iter=LASSO_SWEEPS,
-            tol=1e-5,
-            return_n_iter=True,
-        )
+    _, estimates, _, sweeps = lasso_path(
+        design,
+        observation,
+        alphas=penalties,
+        positive=positive,
+        precompute=False,
+        max_iter=LASSO_SWEEPS,
+        tol=1e-5,
+        return_n_iter=True,
+    )
     return _best(estimates, penalties, signal, np.asarray(sweeps) >= LASSO_SWEEPS)
 
 
