@@ -14,7 +14,7 @@ from matplotlib.patches import Patch, Rectangle
 from solvable import io
 from solvable.core.status import Status
 from solvable.plotting.lines import cell_edges
-from solvable.plotting.style import HARD_PHASE, UNRESOLVED, threshold_label
+from solvable.plotting.style import HARD_PHASE, UNRESOLVED
 
 _PHASE_COLORS = {"easy": "#DCEBF5", "hard": "#F6DCC8", "impossible": "#E9E9E9"}
 _BOUNDARIES = {
@@ -93,7 +93,7 @@ def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
             continue
         rigour = boundary.attrs.get("rigour", data.attrs.get("rigour"))
         look = {"linestyle": "--" if rigour == "conjecture" else "-", "zorder": 2.0}
-        look |= {"label": threshold_label(name, ""), **_BOUNDARIES.get(name, {}), **style}
+        look |= {"label": name.replace("_", " "), **_BOUNDARIES.get(name, {}), **style}
         (drawn[name],) = ax.plot(places, heights, **look)
     return drawn
 

@@ -107,6 +107,8 @@ def threshold_label(name: str, parameter: str = "alpha") -> str:
     """Symbol for a threshold of `parameter`, or words where there is no usual symbol."""
     if name in _SHORT and parameter in _SYMBOLS:
         return rf"${_SYMBOLS[parameter]}_{{\mathrm{{{_SHORT[name]}}}}}$"
+    if name.startswith("spinodal"):
+        return "spinodal"  # which one, the lines that end there show
     return name.replace("_", " ")
 
 
