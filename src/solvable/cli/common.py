@@ -6,7 +6,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,16 +78,27 @@ class Desk:
         if elapsed > PATIENCE and not sys.stderr.isatty():
             self.note(f"{what}: {elapsed:.1f} s.")
 
-    def answer(self, document: Mapping[str, Any], *tables: RenderableType) -> None:
-        """Print the answer: the document with --json, else tables for people."""
+    def answer(
+        self,
+        document: Mapping[str, Any],
+        tables: Callable[[int], Sequence[RenderableType]] | None = None,
+    ) -> None:
+        """Print the answer: the document with --json, else what `tables` makes for a width."""
         from solvable import io
 
-        if self.json:
+        if self.json or tables is None:
             typer.echo(io.dumps(document))
             return
-        console = console_of_stdout()
-        for table in tables:
-            console.print(table)
+        from rich.console import Console
+        from rich.text import Text
+
+        # a file or a pipe has no width of its own
+        console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+        with console.capture() as captured:
+            for table in tables(console.width):
+                console.print(table, soft_wrap=isinstance(table, Text))
+        lines = (line.rstrip() for line in captured.get().splitlines())
+        typer.echo("\n".join(lines))
 
     def save(self, dataset: xr.Dataset, name: str) -> None:
         """With --out, write a data set as NetCDF and its picture as SVG and PNG."""
@@ -114,13 +125,6 @@ def whole(name: str, text: str, low: int) -> int:
             f"Argument `{name}` must be an integer of at least {low}, but was `{text}`."
         )
     return int(digits)
-
-
-def console_of_stdout() -> Any:
-    """A rich console that does not fold tables where stdout is a file or a pipe."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
 
 
 def _silent(text: str, fraction: float) -> None:

@@ -45,5 +45,5 @@ def curve(
     with desk.working("learning curve"):
         dataset = sv.curve(model, over=grids or None)
     desk.save(dataset, "curve")
-    desk.answer(io.document(dataset), *([] if json else tables.curve(dataset)))
+    desk.answer(io.document(dataset), lambda width: tables.curve(dataset, width))
     return int(io.failed(dataset))

@@ -64,5 +64,5 @@ def experiment(
             baselines=not no_baselines,
         )
     desk.save(dataset, "experiment")
-    desk.answer(io.document(dataset), *([] if json else tables.experiment(dataset)))
+    desk.answer(io.document(dataset), lambda width: tables.experiment(dataset, width))
     return int(io.failed(dataset))

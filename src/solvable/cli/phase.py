@@ -46,5 +46,5 @@ def phase(
     with desk.working("phase diagram"):
         dataset = sv.phase_diagram(model, x=horizontal, y=vertical)
     desk.save(dataset, "phase")
-    desk.answer(io.document(dataset), *([] if json else tables.phase(dataset)))
+    desk.answer(io.document(dataset), lambda width: tables.phase(dataset, width))
     return int(io.failed(dataset))

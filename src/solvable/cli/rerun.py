@@ -68,7 +68,7 @@ def rerun(
     from solvable.cli import tables
 
     shown = {"curve": tables.curve, "phase": tables.phase, "experiment": tables.experiment}
-    desk.answer(io.document(new), *([] if json else shown[VERBS[verb]](new)))
+    desk.answer(io.document(new), lambda width: shown[VERBS[verb]](new, width))
     return int(io.failed(new))
 
 

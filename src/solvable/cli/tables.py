@@ -39,9 +39,9 @@ def plus_minus(value: Any, error: Any) -> str:
     return f"{value:.{decimals}f} ± {spread}"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A plain table; all cells but the first column's are set to the right."""
-    made = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         made.add_column(Text(column), justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows:
@@ -68,36 +68,54 @@ def _points(dataset: xr.Dataset, over: Sequence[str], lines: int) -> tuple[list[
     step = math.ceil(len(points) * lines / MAX_ROWS)
     if step <= 1:
         return points, []
-    note = f"Every {step}th of {len(points)} points; --json and --out give all of them."
+    note = f"One in {step} of {len(points)} points is shown; --json and --out give all of them."
     return points[::step], [footnote(note)]
 
 
-def curve(dataset: xr.Dataset) -> list[Any]:
-    """The branches of a curve, point by point; absent branches are left out."""
+def _fitting(names: Sequence[str], taken: int, width: int) -> list[list[str]]:
+    """The observables in groups, each of which fits beside columns that take so much of a line."""
+    groups: list[list[str]] = []
+    room = 0
+    for name in names:
+        needed = max(len(name), 11) + 3
+        if not groups or needed > room:
+            groups.append([])
+            room = max(width - taken, needed)
+        groups[-1].append(name)
+        room -= needed
+    return groups
+
+
+def curve(dataset: xr.Dataset, width: int = 200) -> list[Any]:
+    """The branches of a curve, point by point; absent branches are left out.
+
+    Observables that do not fit on a line of `width` characters go to a table of their own.
+    """
     over, names = io.swept(dataset), io.observables(dataset)
     branches = [str(name) for name in dataset["branch"].values]
     points, notes = _points(dataset, over, min(len(branches), 3))
-    rows = []
-    for point in points:
-        at = dataset.isel(dict(zip(over, point, strict=True)))
-        for branch in branches:
-            one = at.sel(branch=branch)
-            status = Status(int(one["status"]))
-            if status is Status.no_branch:
-                continue
-            bound = float(one["error_bound"])
-            cells = [number(float(one[name])) for name in names]
-            rows.append(
-                [
-                    branch,
-                    *(number(float(at[name])) for name in over),
-                    *cells,
-                    f"{bound:.0e}" if math.isfinite(bound) else "-",
-                    status.name,
-                ]
-            )
-    columns = ["branch", *over, *names, "error bound", "status"]
-    return [table(heading(dataset), columns, rows), *notes, *_advice(dataset, ["status"])]
+    made: list[Any] = [Text(heading(dataset))]
+    for group in _fitting(names, 42 + 14 * len(over), width):
+        rows = []
+        for point in points:
+            at = dataset.isel(dict(zip(over, point, strict=True)))
+            present = [b for b in branches if int(at["status"].sel(branch=b)) != Status.no_branch]
+            rows += [_branch(at, branch, over, group) for branch in present]
+        made.append(table(["branch", *over, *group, "error bound", "status"], rows))
+    return [*made, *notes, *_advice(dataset, ["status"])]
+
+
+def _branch(at: xr.Dataset, branch: str, over: Sequence[str], names: Sequence[str]) -> list[str]:
+    """One branch at one point as a row."""
+    one = at.sel(branch=branch)
+    bound = float(one["error_bound"])
+    return [
+        branch,
+        *(number(float(at[name])) for name in over),
+        *(number(float(one[name])) for name in names),
+        f"{bound:.0e}" if math.isfinite(bound) else "-",
+        Status(int(one["status"])).name,
+    ]
 
 
 def _advice(dataset: xr.Dataset, names: Sequence[str]) -> list[Text]:
@@ -110,27 +128,36 @@ def _advice(dataset: xr.Dataset, names: Sequence[str]) -> list[Text]:
     ]
 
 
-def experiment(dataset: xr.Dataset) -> list[Any]:
+def experiment(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     """What each algorithm measured, with the theory of AMP below it."""
     over, names = io.swept(dataset), io.measured(dataset)
     algorithms = io.algorithms(dataset)
     points, notes = _points(dataset, over, len(algorithms) + 1)
-    rows = []
-    for point in points:
-        at = dataset.isel(dict(zip(over, point, strict=True)))
-        place = [number(float(at[name])) for name in over]
-        for algorithm in algorithms:
-            one = at.sel(algorithm=algorithm)
-            cells = [
-                plus_minus(float(one[f"{name}_mean"]), float(one[f"{name}_standard_error"]))
-                for name in names
+    count = dataset.sizes["instance"]
+    made: list[Any] = [Text(f"{heading(dataset)}  |  mean ± standard error of {count} instances")]
+    for group in _fitting([name.ljust(17) for name in names], 32 + 14 * len(over), width):
+        kept = [name.strip() for name in group]
+        rows = []
+        for point in points:
+            at = dataset.isel(dict(zip(over, point, strict=True)))
+            place = [number(float(at[name])) for name in over]
+            rows += [
+                [algorithm, *place, *_measured(at, algorithm, kept)] for algorithm in algorithms
             ]
-            worst = io.worst_status(np.atleast_2d(one["experiment_status"].values))[0]
-            rows.append([algorithm, *place, *cells, Status(int(worst)).name])
-        rows.append(_theory(at, place, names))
-    sizes = f"{dataset.sizes.get('instance', 0)} instances; mean ± standard error"
-    made = table(f"{heading(dataset)}  |  {sizes}", ["algorithm", *over, *names, "status"], rows)
-    return [made, *notes, *_advice(dataset, ["status", "experiment_status"])]
+            rows.append(_theory(at, place, kept))
+        made.append(table(["algorithm", *over, *kept, "status"], rows))
+    return [*made, *notes, *_advice(dataset, ["status", "experiment_status"])]
+
+
+def _measured(at: xr.Dataset, algorithm: str, names: Sequence[str]) -> list[str]:
+    """An algorithm's observables at one point, and the worst status of its instances."""
+    one = at.sel(algorithm=algorithm)
+    cells = [
+        plus_minus(float(one[f"{name}_mean"]), float(one[f"{name}_standard_error"]))
+        for name in names
+    ]
+    worst = io.worst_status(np.atleast_2d(one["experiment_status"].values))[0]
+    return [*cells, Status(int(worst)).name]
 
 
 def _theory(at: xr.Dataset, place: list[str], names: Sequence[str]) -> list[str]:
@@ -142,29 +169,31 @@ def _theory(at: xr.Dataset, place: list[str], names: Sequence[str]) -> list[str]
     return [f"theory ({branch})", *place, *cells, Status(int(one["status"])).name]
 
 
-def phase(dataset: xr.Dataset) -> list[Any]:
+def phase(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     """The boundaries of a phase diagram, and how much of the map each phase takes."""
     y, x = (str(name) for name in dataset["phase"].dims)
     names = io.boundaries(dataset)
-    rows = []
-    for index, value in enumerate(dataset[y].values):
-        cells = [
-            plus_minus(
-                float(dataset[f"boundary_{name}"][index]),
-                float(dataset[f"boundary_{name}_error"][index]),
-            )
-            for name in names
-        ]
-        rows.append([number(float(value)), *cells])
+    step = max(1, math.ceil(dataset.sizes[y] / MAX_ROWS))
+    shown = range(0, dataset.sizes[y], step)
+    made: list[Any] = [Text(f"{heading(dataset)}  |  {x} at the boundaries")]
+    for group in _fitting([name.ljust(17) for name in names], 14, width):
+        kept = [name.strip() for name in group]
+        rows = [_crossings(dataset.isel({y: index}), y, kept) for index in shown]
+        made.append(table([y, *kept], rows))
     counts = np.bincount(np.clip(dataset["phase"].values, -1, 2).ravel() + 1, minlength=4)
     shares = ", ".join(
         f"{name} {100 * count / counts.sum():.0f} %"
         for name, count in zip((*io.PHASES, "not known"), (*counts[1:], counts[0]), strict=True)
         if count
     )
-    step = max(1, math.ceil(len(rows) / MAX_ROWS))
-    title = f"{heading(dataset)}  |  {x} at the boundaries"
-    return [table(title, [y, *names], rows[::step]), footnote(f"Cells of the map: {shares}.")]
+    return [*made, footnote(f"Cells of the map: {shares}.")]
+
+
+def _crossings(at: xr.Dataset, y: str, names: Sequence[str]) -> list[str]:
+    """Where the boundaries are at one value of the vertical parameter."""
+    values = ((at[f"boundary_{name}"], at[f"boundary_{name}_error"]) for name in names)
+    cells = [plus_minus(float(value), float(error)) for value, error in values]
+    return [number(float(at[y])), *cells]
 
 
 def thresholds(document: Mapping[str, Any]) -> list[Any]:
@@ -174,7 +203,7 @@ def thresholds(document: Mapping[str, Any]) -> list[Any]:
         value, bound = (_float(found[key]) for key in ("value", "error_bound"))
         rows.append([name, plus_minus(value, bound), found["status"]])
     title = f"{document['model']}  |  thresholds in {document['parameter']}"
-    return [table(title, ["threshold", "value", "status"], rows)]
+    return [Text(title), table(["threshold", "value", "status"], rows)]
 
 
 def _float(value: Any) -> float | None:
@@ -194,5 +223,5 @@ def infer(document: Mapping[str, Any]) -> list[Any]:
         ["iterations", str(document["iterations"])],
         ["status", status.name],
     ]
-    advice = [] if status.is_answer and status is Status.converged else [footnote(status.advice)]
-    return [table(str(document["model"]), ["posterior", ""], rows), *advice]
+    advice = [] if status is Status.converged else [footnote(status.advice)]
+    return [Text(str(document["model"])), table(["posterior", ""], rows), *advice]

@@ -45,6 +45,6 @@ def thresholds(
         made_by = loads(io.provenance("thresholds", model, {"parameter": parameter}))
         path = io.write_json({**document, "provenance": made_by}, out / "thresholds.json")
         desk.wrote(path)
-    desk.answer(document, *([] if json else tables.thresholds(document)))
+    desk.answer(document, lambda width: tables.thresholds(document))
     found = document["thresholds"].values()
     return int(any(not Status[one["status"]].is_answer for one in found))
