@@ -72,15 +72,15 @@ def _points(dataset: xr.Dataset, over: Sequence[str], lines: int) -> tuple[list[
     return points[::step], [footnote(note)]
 
 
-def _fitting(names: Sequence[str], taken: int, width: int) -> list[list[str]]:
-    """The observables in groups, each of which fits beside columns that take so much of a line."""
+def _fitting(names: Sequence[str], first: int, rest: int, width: int) -> list[list[str]]:
+    """The observables in groups that fit on a line; how much else the first line and others hold."""
     groups: list[list[str]] = []
     room = 0
     for name in names:
         needed = max(len(name), 11) + 3
         if not groups or needed > room:
+            room = max(width - (rest if groups else first), needed)
             groups.append([])
-            room = max(width - taken, needed)
         groups[-1].append(name)
         room -= needed
     return groups
@@ -95,13 +95,15 @@ def curve(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     branches = [str(name) for name in dataset["branch"].values]
     points, notes = _points(dataset, over, min(len(branches), 3))
     made: list[Any] = [Text(heading(dataset))]
-    for group in _fitting(names, 42 + 14 * len(over), width):
+    ends = ["error bound", "status"]
+    for group in _fitting(names, 42 + 14 * len(over), 14 + 14 * len(over), width):
         rows = []
         for point in points:
             at = dataset.isel(dict(zip(over, point, strict=True)))
             present = [b for b in branches if int(at["status"].sel(branch=b)) != Status.no_branch]
-            rows += [_branch(at, branch, over, group) for branch in present]
-        made.append(table(["branch", *over, *group, "error bound", "status"], rows))
+            rows += [_branch(at, branch, over, [*group, *ends]) for branch in present]
+        made.append(table(["branch", *over, *group, *ends], rows))
+        ends = []
     return [*made, *notes, *_advice(dataset, ["status"])]
 
 
@@ -109,13 +111,13 @@ def _branch(at: xr.Dataset, branch: str, over: Sequence[str], names: Sequence[st
     """One branch at one point as a row."""
     one = at.sel(branch=branch)
     bound = float(one["error_bound"])
-    return [
-        branch,
-        *(number(float(at[name])) for name in over),
-        *(number(float(one[name])) for name in names),
-        f"{bound:.0e}" if math.isfinite(bound) else "-",
-        Status(int(one["status"])).name,
-    ]
+    special = {
+        "error bound": f"{bound:.0e}" if math.isfinite(bound) else "-",
+        "status": Status(int(one["status"])).name,
+    }
+    place = [number(float(at[name])) for name in over]
+    cells = [special[n] if n in special else number(float(one[n])) for n in names]
+    return [branch, *place, *cells]
 
 
 def _advice(dataset: xr.Dataset, names: Sequence[str]) -> list[Text]:
@@ -135,7 +137,7 @@ def experiment(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     points, notes = _points(dataset, over, len(algorithms) + 1)
     count = dataset.sizes["instance"]
     made: list[Any] = [Text(f"{heading(dataset)}  |  mean ± standard error of {count} instances")]
-    for group in _fitting([name.ljust(17) for name in names], 32 + 14 * len(over), width):
+    for group in _fitting([name.ljust(17) for name in names], *[32 + 14 * len(over)] * 2, width):
         kept = [name.strip() for name in group]
         rows = []
         for point in points:
@@ -176,7 +178,7 @@ def phase(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     step = max(1, math.ceil(dataset.sizes[y] / MAX_ROWS))
     shown = range(0, dataset.sizes[y], step)
     made: list[Any] = [Text(f"{heading(dataset)}  |  {x} at the boundaries")]
-    for group in _fitting([name.ljust(17) for name in names], 14, width):
+    for group in _fitting([name.ljust(17) for name in names], 14, 14, width):
         kept = [name.strip() for name in group]
         rows = [_crossings(dataset.isel({y: index}), y, kept) for index in shown]
         made.append(table([y, *kept], rows))
