@@ -73,7 +73,7 @@ def _points(dataset: xr.Dataset, over: Sequence[str], lines: int) -> tuple[list[
 
 
 def _fitting(names: Sequence[str], first: int, rest: int, width: int) -> list[list[str]]:
-    """The observables in groups that fit on a line; how much else the first line and others hold."""
+    """The observables in groups that fit on a line, beside what else the first and others hold."""
     groups: list[list[str]] = []
     room = 0
     for name in names:
