@@ -127,6 +127,14 @@ def whole(name: str, text: str, low: int) -> int:
     return int(digits)
 
 
+def decimal(name: str, text: str) -> float:
+    """The number that was typed for an option; what it may be is the study's to say."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"Argument `{name}` must be a number, but was `{text}`.") from None
+
+
 def _silent(text: str, fraction: float) -> None:
     pass
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, model_of, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, decimal, model_of, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +20,24 @@ Observation = Annotated[
     str, typer.Option("--observation", metavar="FILE", help="The n observations, likewise.")
 ]
 
+Center = Annotated[
+    bool, typer.Option("--center", help="Subtract the means of the design's columns.")
+]
+Damping = Annotated[
+    str, typer.Option("--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier.")
+]
+Variances = Annotated[
+    str, typer.Option("--variances", metavar="KIND", help="scalar, or vector for uneven designs.")
+]
+
 
 def infer(
     spec: Spec,
     design: Design,
     observation: Observation,
+    center: Center = False,
+    damping: Damping = "0",
+    variances: Variances = "scalar",
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
@@ -41,7 +54,12 @@ def infer(
       solvable infer "GLM(prior=Gaussian(), channel=Linear(delta=0.1))" --design X.npy --observation y.npy
     """  # noqa: E501
     X, y = read_array("design", design), read_array("observation", observation)
-    integer = whole("seed", seed, low=0)
+    options = {
+        "center": center,
+        "damping": decimal("damping", damping),
+        "variances": variances,
+        "seed": whole("seed", seed, low=0),
+    }
     desk = Desk(json, out, quiet)
     model = model_of(spec, load)
     import solvable as sv
@@ -50,12 +68,13 @@ def infer(
     from solvable.core.status import Status
 
     with desk.working("inference"):
-        document = io.strict(sv.infer(model, design=X, observation=y, seed=integer).document())
+        posterior = sv.infer(model, design=X, observation=y, **options)
+    document = io.strict(posterior.document())
     if out is not None:
-        made_by = io.provenance(
-            "infer", model, {"design": design, "observation": observation}, seed=integer
-        )
+        files = {"design": design, "observation": observation}
+        made_by = io.provenance("infer", model, {**files, **options}, seed=options["seed"])
         desk.wrote(io.write_arrays(out / "infer.npz", **_arrays(document), provenance=made_by))
+    desk.note(posterior.message)
     desk.answer(document, lambda width: tables.infer(document))
     return int(not Status[document["status"]].is_answer)
 

@@ -214,16 +214,21 @@ def _float(value: Any) -> float | None:
 
 
 def infer(document: Mapping[str, Any]) -> list[Any]:
-    """A summary of a posterior."""
+    """A summary of a posterior, of one signal or of several seen through one design."""
     mean, variance = (np.array(document[name], dtype=float) for name in ("mean", "variance"))
-    status = Status[document["status"]]
+    errors = np.atleast_1d(np.array(document["estimated_mse"], dtype=float))
     rows = [
-        ["unknowns", str(len(mean))],
-        ["posterior means", f"{number(float(mean.min()))} to {number(float(mean.max()))}"],
-        ["mean posterior variance", number(float(variance.mean()))],
-        ["estimated mse", number(_float(document["estimated_mse"]))],
+        ["unknowns", " x ".join(str(length) for length in mean.shape)],
+        ["posterior means", _spread(mean)],
+        ["posterior variances", _spread(variance)],
+        ["estimated mse", _spread(errors)],
         ["iterations", str(document["iterations"])],
-        ["status", status.name],
+        ["status", str(document["status"])],
     ]
-    advice = [] if status is Status.converged else [footnote(status.advice)]
-    return [Text(str(document["model"])), table(["posterior", ""], rows), *advice]
+    return [Text(str(document["model"])), table(["posterior", ""], rows)]
+
+
+def _spread(values: np.ndarray) -> str:
+    """The value of all, or the smallest and the largest."""
+    low, high = number(float(values.min())), number(float(values.max()))
+    return low if low == high else f"{low} to {high}"
