@@ -178,6 +178,7 @@ def step(
     if state.column_means is not None:
         design = Centered(design, state.column_means)
     xp = design.xp
+    prior, channel = numeric(prior), numeric(channel)  # one program for all parameter values
     V = _output_variance(design, state)
     omega = design.matvec(state.mean) + state.offset - V * state.g
     g, curvature = _elementwise(_output, channel, xp, data.observation, omega, V)

@@ -16,7 +16,7 @@ import scipy.optimize
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.algorithms import spectral
-from solvable.algorithms.gamp import Start, bucket
+from solvable.algorithms.gamp import Start, State, bucket, init
 from solvable.algorithms.gamp_run import Outcome, run
 from solvable.bricks.channels.base import (
     AbstractChannel,
@@ -145,9 +145,20 @@ def solve(
         observe: called on every state.
         options: of `gamp_run.run`.
     """
-    if start is None and spectral.is_blind(model.prior, model.channel):
-        start = spectral.start(model.prior, model.channel, data, key)
+    if start is None:
+        start = _default_start(model, data, key)
     return run(model.prior, model.channel, data, start=start, observe=observe, **options)
+
+
+def first_state(model: GeneralizedLinearModel, data: Data, key: PRNGKeyArray) -> State:
+    """The state before the first iteration, from the start that `solve` takes."""
+    return init(model.prior, model.channel, data, _default_start(model, data, key))
+
+
+def _default_start(model: GeneralizedLinearModel, data: Data, key: PRNGKeyArray) -> Start | None:
+    if not spectral.is_blind(model.prior, model.channel):
+        return None
+    return spectral.start(model.prior, model.channel, data, key)
 
 
 def overlaps(model: GeneralizedLinearModel, estimate: Any, instance: Instance) -> Overlaps:

@@ -1,0 +1,239 @@
+"""`experiment`: AMP and general-purpose methods on random instances, beside the theory."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from solvable.studies.curve import curve
+
+from solvable import io
+from solvable.algorithms.gamp import State
+from solvable.core.arguments import boolean, in_interval, instance, integer, number
+from solvable.core.precision import require_x64
+from solvable.core.randomness import fold, key_for
+from solvable.core.specification import replace
+from solvable.models.glm import GLM
+from solvable.models.glm_instances import (
+    OBSERVABLES,
+    Overlaps,
+    informed_start,
+    observables,
+    overlaps,
+    solve,
+    state_evolution,
+)
+from solvable.studies.baselines import baseline_names, run_baseline
+
+
+class Run(NamedTuple):
+    """One instance: observables of every algorithm, their statuses, AMP's path if kept."""
+
+    measured: Float[np.ndarray, "algorithm observable"]
+    status: np.ndarray
+    path: list[Overlaps]
+
+
+def experiment(
+    model: GLM,
+    over: Mapping[str, Any] | None = None,
+    *,
+    size: int = 2000,
+    instances: int = 16,
+    seed: int = 0,
+    trajectory: bool = False,
+    baselines: bool = True,
+    start: float | None = None,
+    iterations: int = 30,
+    damping: float = 0.0,
+    tolerance: float = 1e-6,
+    max_steps: int = 200,
+) -> xr.Dataset:
+    """Theory and finite-size runs side by side: one data set, ready for one picture.
+
+    Every instance is drawn from streams named by the model's specification, the size and the
+    instance's number, so that it does not depend on the grid or on the order of execution. All
+    algorithms get the same data. Observables of AMP and of linear methods are exact averages over
+    fresh Gaussian inputs (`models.glm_instances.observables`), defined as in the theory.
+
+    Args:
+        model: a `GLM`; parameters in `over` may be unset.
+        over: name -> grid, as for `curve`; without it the one point that the model names.
+        size: dimension p of the signal.
+        instances: how many instances at each point.
+        seed: of all random numbers.
+        trajectory: keep AMP's observables at every iteration, beside state evolution.
+        baselines: run the general-purpose methods too.
+        start: overlap of an informed start for AMP, between (E w)^2 and E w^2. By default AMP
+            starts from the prior, or from a spectral estimate where the channel is even.
+        iterations: length of the trajectories; after AMP has converged they stay.
+        damping: of AMP, in [0, 1).
+        tolerance: of AMP.
+        max_steps: of AMP.
+
+    Returns:
+        The data set of `curve`, with dims algorithm and instance added: `<observable>_instances`,
+        `<observable>_mean` and `<observable>_standard_error` over the instances (those that did
+        not converge count with their best iterate), and `experiment_status`. With `trajectory`,
+        dim iteration (0 is the start): `<observable>_trajectory_mean`,
+        `<observable>_trajectory_standard_error` and `<observable>_state_evolution`, which starts
+        from the mean measured overlap.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    require_x64()
+    instance("model", model, GLM, "be a GLM")
+    settings = {
+        "size": integer("size", size, low=1),
+        "instances": integer("instances", instances, low=1),
+        "trajectory": boolean("trajectory", trajectory),
+        "baselines": boolean("baselines", baselines),
+        "start": None if start is None else number("start", start),
+        "iterations": integer("iterations", iterations, low=1),
+        "damping": in_interval("damping", damping, 0, 1, closed="left"),
+        "tolerance": tolerance,
+        "max_steps": integer("max_steps", max_steps, low=1),
+    }
+    integer("seed", seed, low=0)
+    theory = curve(model, over)
+    names = io.swept(theory)
+    grids = [np.atleast_1d(theory[name].values) for name in names]
+    points = [
+        replace(model, dict(zip(names, map(_plain, values), strict=True))) if names else model
+        for values in itertools.product(*grids)
+    ]
+    algorithms = ["amp", *(baseline_names(points[0]) if baselines else ())]
+    runs = [
+        [_run(point, algorithms, seed, index, settings) for index in range(instances)]
+        for point in points
+    ]
+    shape = tuple(len(grid) for grid in grids)
+    dataset = _assemble(theory, names, shape, algorithms, runs)
+    if trajectory:
+        paths = [
+            _trajectory(point, [one.path for one in row], settings)
+            for point, row in zip(points, runs, strict=True)
+        ]
+        dataset = _with_trajectories(dataset, names, shape, paths)
+    arguments = {"over": None if over is None else {k: np.asarray(v) for k, v in over.items()}}
+    dataset.attrs.update(
+        kind="experiment",
+        provenance=io.provenance("experiment", model, {**arguments, **settings}, seed=seed),
+    )
+    return dataset
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _run(
+    model: GLM, algorithms: list[str], seed: int, index: int, settings: Mapping[str, Any]
+) -> Run:
+    """Draw one instance, and give it to every algorithm."""
+    key = key_for(seed, "experiment", repr(model), settings["size"], index)
+    problem = model.sample(fold(key, "instance"), settings["size"])
+    path: list[Overlaps] = []
+
+    def observe(state: State) -> None:
+        if len(path) <= settings["iterations"]:
+            path.append(overlaps(model, state, problem))
+
+    start = settings["start"]
+    if start is not None:
+        start = informed_start(model.prior, problem.signal, start, fold(key, "start"))
+    outcome = solve(
+        model,
+        problem.data,
+        fold(key, "start"),
+        start=start,
+        observe=observe if settings["trajectory"] else None,
+        damping=settings["damping"],
+        tolerance=settings["tolerance"],
+        max_steps=settings["max_steps"],
+    )
+    measured = np.full((len(algorithms), len(OBSERVABLES)), np.nan)
+    status = np.zeros(len(algorithms), dtype=np.int8)
+    found, status[0] = model.measure(outcome, problem), int(outcome.status)
+    for row, name in enumerate(algorithms):
+        if row > 0:
+            found, ended = run_baseline(name, model, problem, fold(key, name))
+            status[row] = int(ended)
+        for column, observable in enumerate(OBSERVABLES):
+            measured[row, column] = found.get(observable, np.nan)
+    return Run(measured, status, path)
+
+
+def _trajectory(
+    model: GLM, paths: list[list[Overlaps]], settings: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Mean, standard error and state evolution of every observable, each (iterations + 1,)."""
+    length = settings["iterations"] + 1
+    padded = [path + [path[-1]] * (length - len(path)) for path in paths]
+    columns = Overlaps(*np.moveaxis(np.array(padded), 2, 0))
+    flat = observables(model, Overlaps(*(x.ravel() for x in columns)))
+    q = float(columns.cross[:, 0].mean())
+    rho = float(model.prior.second_moment())
+    theory = state_evolution(model, q, rho - q, length - 1)
+    found: dict[str, np.ndarray] = {}
+    for name in OBSERVABLES:
+        values = flat[name].reshape(len(paths), length)
+        found[f"{name}_trajectory_mean"] = values.mean(axis=0)
+        found[f"{name}_trajectory_standard_error"] = _standard_error(values)
+        found[f"{name}_state_evolution"] = theory[name]
+    return found
+
+
+def _standard_error(values: np.ndarray) -> np.ndarray:
+    """Standard error of the mean over the first axis; NaN for a single instance."""
+    count = values.shape[0]
+    if count < 2:
+        return np.full(values.shape[1:], np.nan)
+    return values.std(axis=0, ddof=1) / np.sqrt(count)
+
+
+def _assemble(
+    theory: xr.Dataset,
+    names: list[str],
+    shape: tuple[int, ...],
+    algorithms: list[str],
+    runs: list[list[Run]],
+) -> xr.Dataset:
+    """The theory's data set with what was measured."""
+    dims = (*names, "algorithm")
+    measured = np.array([[run.measured for run in row] for row in runs])  # point, instance, ...
+    dataset = theory.assign_coords(algorithm=algorithms, instance=np.arange(measured.shape[1]))
+    for column, observable in enumerate(OBSERVABLES):
+        if observable not in theory:
+            continue
+        values = measured[..., column]  # point, instance, algorithm
+        each = np.moveaxis(values, 1, 2).reshape(*shape, *values.shape[:0:-1])
+        mean = values.mean(axis=1).reshape(*shape, -1)
+        error = np.array([_standard_error(point) for point in values]).reshape(*shape, -1)
+        dataset[f"{observable}_instances"] = ((*dims, "instance"), each)
+        dataset[f"{observable}_mean"] = (dims, mean)
+        dataset[f"{observable}_standard_error"] = (dims, error)
+    status = np.array([[run.status for run in row] for row in runs])
+    status = np.moveaxis(status, 1, 2).reshape(*shape, len(algorithms), -1)
+    dataset["experiment_status"] = ((*dims, "instance"), status.astype(np.int8))
+    return dataset
+
+
+def _with_trajectories(
+    dataset: xr.Dataset,
+    names: list[str],
+    shape: tuple[int, ...],
+    paths: list[dict[str, np.ndarray]],
+) -> xr.Dataset:
+    """The data set with dim iteration."""
+    length = len(next(iter(paths[0].values())))
+    dataset = dataset.assign_coords(iteration=np.arange(length))
+    for name in paths[0]:
+        if not any(name.startswith(f"{known}_") for known in OBSERVABLES if known in dataset):
+            continue
+        values = np.array([path[name] for path in paths]).reshape(*shape, length)
+        dataset[name] = ((*names, "iteration"), values)
+    return dataset
