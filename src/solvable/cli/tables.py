@@ -137,7 +137,8 @@ def experiment(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     points, notes = _points(dataset, over, len(algorithms) + 1)
     count = dataset.sizes["instance"]
     made: list[Any] = [Text(f"{heading(dataset)}  |  mean ± standard error of {count} instances")]
-    for group in _fitting([name.ljust(17) for name in names], *[32 + 14 * len(over)] * 2, width):
+    taken = 32 + 14 * len(over)
+    for group in _fitting([name.ljust(17) for name in names], taken, taken, width):
         kept = [name.strip() for name in group]
         rows = []
         for point in points:
