@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvable import catalog
 from solvable.core.status import Status
 
 if TYPE_CHECKING:
@@ -257,12 +258,20 @@ def swept(dataset: xr.Dataset) -> list[str]:
 
 
 def observables(dataset: xr.Dataset) -> list[str]:
-    """The names of a curve's observables on its branches."""
-    return [
+    """The names of a curve's observables on its branches, in the order of the model's card."""
+    found = [
         str(name)
         for name, values in dataset.data_vars.items()
         if "branch" in values.dims and name not in BOOKKEEPING
     ]
+    return _as_on_the_card(dataset, found)
+
+
+def _as_on_the_card(dataset: xr.Dataset, names: list[str]) -> list[str]:
+    """The names sorted as the model's card lists them; what it does not list comes last."""
+    card = catalog.entries("model").get(str(dataset.attrs.get("model")).partition("(")[0])
+    order = list(card.observables) if card else []
+    return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def _curve(dataset: xr.Dataset) -> dict[str, Any]:
@@ -290,11 +299,12 @@ def algorithms(dataset: xr.Dataset) -> list[str]:
 def measured(dataset: xr.Dataset) -> list[str]:
     """The names of the observables that an experiment measured."""
     names = [str(name) for name in dataset.data_vars]
-    return [
+    found = [
         name.removesuffix("_mean")
         for name in names
         if name.endswith("_mean") and not name.endswith("_trajectory_mean")
     ]
+    return _as_on_the_card(dataset, found)
 
 
 def worst_status(codes: np.ndarray) -> np.ndarray:

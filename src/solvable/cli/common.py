@@ -166,7 +166,8 @@ def _shown_when_slow(what: str) -> Iterator[Progress]:
     finally:
         timer.cancel()
         timer.join()
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()  # one that never started would still print an empty line
 
 
 def prepare(load: list[Path] | None) -> None:

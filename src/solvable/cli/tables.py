@@ -52,7 +52,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 def heading(dataset: xr.Dataset) -> str:
     """The model, its rigour and its references."""
     attrs = dataset.attrs
-    parts = [attrs["model"], attrs.get("rigour", ""), attrs.get("references", "")]
+    references = ", ".join(str(attrs.get("references", "")).replace(",", " ").split())
+    parts = [attrs["model"], attrs.get("rigour", ""), references]
     return "  |  ".join(str(part) for part in parts if part)
 
 
