@@ -13,8 +13,8 @@ LOG_2 = float(np.log(2.0))
 _SQRT_2_OVER_PI = float(np.sqrt(2 / np.pi))
 _SQRT_PI = float(np.sqrt(np.pi))
 _ASYMPTOTIC = 26.0
-_TAIL = 4.5  # beyond it the continued fraction has converged to 1e-16 with _TERMS terms
-_TERMS = 32
+_TAIL = 6.0  # beyond it the continued fraction has converged to 1e-16 with _TERMS terms
+_TERMS = 14
 
 
 def erfcx(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -99,19 +99,19 @@ def log_normal(x: Float[Array, "..."], variance: Float[Array, "..."]) -> Float[A
     return -0.5 * x**2 / variance - 0.5 * jnp.log(variance) - LOG_SQRT_2PI
 
 
-def _tail_fraction(t: Float[Array, "..."], start: int) -> Float[Array, "..."]:
-    """Continued fraction start/(t + (start+1)/(t + ...)), for t >= 4.5."""
+def _tail_fraction(t: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Continued fraction 3 / (t + 4 / (t + ...)), for t >= 6."""
     value = t
-    for k in range(start + _TERMS, start, -1):
+    for k in range(3 + _TERMS, 3, -1):
         value = t + k / value
-    return start / value
+    return 3 / value
 
 
 def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """Inverse Mills ratio and the moments of a Gaussian cut at zero.
 
     With m(x) = phi(x) / Phi(x), a variable z ~ N(x, 1) kept where z > 0 has mean e = x + m and
-    variance v = 1 - m e. Far in the tail (x < -4.5) both come from the continued fraction
+    variance v = 1 - m e. Far in the tail (x < -6) both come from the continued fraction
     m(-t) = t + 1/(t + 2/(t + ...)), which subtracts nothing.
 
     Args:
@@ -129,7 +129,8 @@ def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     t = jnp.where(far, -x, 2 * _TAIL)
     m_near = _SQRT_2_OVER_PI / erfcx(-near_x / SQRT_2)
     e_near = near_x + m_near
-    r, s = _tail_fraction(t, 2), _tail_fraction(t, 3)
+    s = _tail_fraction(t)
+    r = 2 / (t + s)
     e_far = 1 / (t + r)
     v_far = e_far * (t + 2 * r - s) / ((t + s) * (t + r))
     m = jnp.where(far, t + e_far, m_near)

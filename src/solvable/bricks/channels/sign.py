@@ -13,7 +13,6 @@ from solvable.core.arguments import non_negative, parameter
 from solvable.core.quadrature import gaussian_nodes
 from solvable.core.special import SQRT_2, log_ndtr, mills, mills_ratio
 
-
 CARD = dict(
     kind="channel",
     name="Sign",

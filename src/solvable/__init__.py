@@ -1,0 +1,81 @@
+"""Exactly solvable models of machine learning: theory, algorithm and experiment in one object.
+
+Names are imported when they are first used, so that `import solvable` costs nothing. The first
+one switches JAX to double precision.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "curve": "solvable.studies.curve",
+    "thresholds": "solvable.studies.thresholds",
+    "phase_diagram": "solvable.studies.phase",
+    "experiment": "solvable.studies.experiment",
+    "infer": "solvable.studies.infer",
+    "parse": "solvable.core.specification",
+    "Status": "solvable.core.status",
+    "GLM": "solvable.models.glm",
+    "Gaussian": "solvable.bricks.priors.gaussian",
+    "Rademacher": "solvable.bricks.priors.rademacher",
+    "GaussBernoulli": "solvable.bricks.priors.gauss_bernoulli",
+    "Discrete": "solvable.bricks.priors.discrete",
+    "GaussianMixture": "solvable.bricks.priors.gaussian_mixture",
+    "Laplace": "solvable.bricks.priors.laplace",
+    "Density": "solvable.bricks.priors.density",
+    "Linear": "solvable.bricks.channels.linear",
+    "Sign": "solvable.bricks.channels.sign",
+    "Logistic": "solvable.bricks.channels.logistic",
+    "Abs": "solvable.bricks.channels.abs",
+    "ReLU": "solvable.bricks.channels.relu",
+    "Erf": "solvable.bricks.channels.erf",
+    "SymmetricDoor": "solvable.bricks.channels.symmetric_door",
+    "PiecewiseLinear": "solvable.bricks.channels.piecewise_linear",
+    "Activation": "solvable.bricks.channels.activation",
+    "Likelihood": "solvable.bricks.channels.likelihood",
+}
+
+__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'solvable' has no attribute {name!r}")
+    importlib.import_module("solvable.core.precision")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from solvable.bricks.channels.abs import Abs
+    from solvable.bricks.channels.activation import Activation
+    from solvable.bricks.channels.erf import Erf
+    from solvable.bricks.channels.likelihood import Likelihood
+    from solvable.bricks.channels.linear import Linear
+    from solvable.bricks.channels.logistic import Logistic
+    from solvable.bricks.channels.piecewise_linear import PiecewiseLinear
+    from solvable.bricks.channels.relu import ReLU
+    from solvable.bricks.channels.sign import Sign
+    from solvable.bricks.channels.symmetric_door import SymmetricDoor
+    from solvable.bricks.priors.density import Density
+    from solvable.bricks.priors.discrete import Discrete
+    from solvable.bricks.priors.gauss_bernoulli import GaussBernoulli
+    from solvable.bricks.priors.gaussian import Gaussian
+    from solvable.bricks.priors.gaussian_mixture import GaussianMixture
+    from solvable.bricks.priors.laplace import Laplace
+    from solvable.bricks.priors.rademacher import Rademacher
+    from solvable.core.specification import parse
+    from solvable.core.status import Status
+    from solvable.models.glm import GLM
+    from solvable.studies.curve import curve
+    from solvable.studies.experiment import experiment
+    from solvable.studies.infer import infer
+    from solvable.studies.phase import phase_diagram
+    from solvable.studies.thresholds import thresholds

@@ -1,0 +1,246 @@
+"""Thresholds of a scalar state evolution, from the extrema of its level function and its potentials.
+
+Weak recovery is where q = 0 loses stability, known exactly. The spinodals are the extrema of
+h(x) = x - ln S: the uninformed branch ends at the highest maximum, the informed one at the lowest
+minimum. The first-order line is where the potentials of the two continued branches are equal.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import Chebyshev
+
+from solvable.core.branches import Fold, Scan, find_roots, level_and_slope
+from solvable.core.fixed_points import fixed_points
+from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.status import Status
+
+_ROUNDS = 4
+_NODES = np.sort(np.cos(np.pi * (np.arange(8) + 0.5) / 8))
+_ROUNDING = 1e-14
+_SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
+_LARGEST_SCALE = 1e4
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A transition.
+
+    Attributes:
+        name: as on the model's card.
+        value: where it sits, or None if it does not exist.
+        error_bound: bound on the error of `value`, from residuals and a finer quadrature.
+        status: converged, or no_branch where it does not exist.
+    """
+
+    name: str
+    value: float | None
+    error_bound: float | None
+    status: Status
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.name}: none ({self.status.name})"
+        return f"{self.name}: {self.value:.8g} +- {self.error_bound:.1g}"
+
+
+@dataclass(frozen=True)
+class Thresholds(Mapping[str, Threshold]):
+    """All thresholds of a model in one parameter, by name; prints itself.
+
+    Attributes:
+        model: the model's specification.
+        parameter: the parameter.
+        found: the thresholds.
+    """
+
+    model: str
+    parameter: str
+    found: dict[str, Threshold]
+
+    def __getitem__(self, name: str) -> Threshold:
+        return self.found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __str__(self) -> str:
+        lines = [f"Thresholds of {self.model} in {self.parameter}"]
+        return "\n".join(lines + [f"  {found}" for found in self.found.values()])
+
+    __repr__ = __str__
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, as `solvable thresholds --json` prints it."""
+        return {
+            "model": self.model,
+            "parameter": self.parameter,
+            "thresholds": {
+                name: {
+                    "value": found.value,
+                    "error_bound": found.error_bound,
+                    "status": found.status.name,
+                }
+                for name, found in self.found.items()
+            },
+        }
+
+
+def absent(name: str) -> Threshold:
+    """A threshold that does not exist."""
+    return Threshold(name, None, None, Status.no_branch)
+
+
+def _present(name: str, value: float, error: float) -> Threshold:
+    return Threshold(name, float(value), float(error), Status.converged)
+
+
+def scalar_thresholds(
+    table: Scan,
+    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    end_potential: Callable[[str, float], float],
+) -> dict[str, Threshold]:
+    """The five thresholds in the scale parameter.
+
+    Args:
+        table: the scan, wide enough to hold every extremum.
+        potential: (ln q_hat, scale, nodes a panel) -> free entropy, vectorised.
+        end_potential: ("trivial" or "recovered", scale) -> free entropy at q = 0 or q = rho.
+    """
+    limits = table.limits
+    weak = absent("weak_recovery")
+    if limits.trivial and np.isfinite(limits.weak_recovery):
+        weak = _present("weak_recovery", limits.weak_recovery, limits.weak_recovery_error)
+    perfect = absent("information_theoretic")
+    if not np.isnan(limits.perfect):
+        perfect = _present("information_theoretic", limits.perfect, 0.0)
+    maxima, minima = _ends(table)
+    if not maxima:
+        # no two branches ever coexist: every transition is continuous
+        always = limits.recovered and limits.recovery == 0
+        return _by_name(
+            weak,
+            perfect,
+            perfect if perfect.value is not None else weak,
+            absent("spinodal_uninformed"),
+            _present("spinodal_informed", 0.0, 0.0) if always else absent("spinodal_informed"),
+        )
+    top = max(maxima, key=lambda end: end.h)
+    uninformed = _at_end(table, top)
+    informed = _at_end(table, min(minima, key=lambda end: end.h))
+    if perfect.value is None:
+        perfect = _first_order(table, top, potential, end_potential)
+    return _by_name(weak, perfect, uninformed, uninformed, informed)
+
+
+_NAMES = (
+    "weak_recovery",
+    "information_theoretic",
+    "algorithmic",
+    "spinodal_uninformed",
+    "spinodal_informed",
+)
+
+
+def _by_name(*found: Threshold) -> dict[str, Threshold]:
+    return {name: replace(one, name=name) for name, one in zip(_NAMES, found, strict=True)}
+
+
+def _ends(table: Scan) -> tuple[list[Fold], list[Fold]]:
+    """Where stable branches end, from below (maxima of h) and from above (minima).
+
+    The ends of the axis count: q = 0 where an unstable branch leaves it downwards in the scale,
+    q = rho where one reaches it.
+    """
+    limits = table.limits
+    maxima = [fold for fold in table.folds if fold.is_maximum]
+    minima = [fold for fold in table.folds if not fold.is_maximum]
+    if limits.trivial and not table.segments[0].stable:
+        maxima.append(Fold(-np.inf, _log(limits.weak_recovery), True))
+    if limits.recovered and not table.segments[-1].stable:
+        minima.append(Fold(np.inf, _log(limits.recovery), False))
+    return maxima, minima
+
+
+def _log(x: float) -> float:
+    return float(np.log(x)) if x > 0 else -np.inf
+
+
+def _at_end(table: Scan, end: Fold) -> Threshold:
+    """The scale at which a branch ends."""
+    if end.h == np.inf:
+        return absent("end")
+    value = float(np.exp(end.h))
+    if not np.isfinite(end.x):
+        error = table.limits.weak_recovery_error if end.is_maximum else 0.0
+        return _present("end", table.limits.weak_recovery if end.is_maximum else value, error)
+    # h is flat there, so that an error in x counts only in second order
+    fine = level_and_slope(table.model, np.array([end.x]), FINE_ORDER)[0][0]
+    return _present("end", value, value * (abs(fine - end.h) + _ROUNDING))
+
+
+def _first_order(
+    table: Scan,
+    top: Fold,
+    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    end_potential: Callable[[str, float], float],
+) -> Threshold:
+    """The scale at which the best branches on either side of the fold have equal potentials."""
+
+    def gap(scales: np.ndarray, nodes: int = ORDER) -> np.ndarray:
+        return _potential_gap(table, top, scales, potential, end_potential, nodes)
+
+    high = top.h if np.isfinite(top.h) else np.log(_LARGEST_SCALE)
+    lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
+    low = max(min(lowest, default=-np.inf), high + np.log(_SMALLEST_FRACTION))
+    for _ in range(_ROUNDS):
+        x = 0.5 * (low + high) + 0.5 * (high - low) * _NODES
+        values = gap(np.exp(x))
+        crossing = np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0))
+        if not crossing.size:
+            return absent("information_theoretic")
+        k = int(crossing[0])
+        fit = Chebyshev.fit(x, values, len(x) - 1, domain=[low, high])
+        roots = fit.roots()
+        near = roots.real[
+            (np.abs(roots.imag) < 1e-9) & (roots.real >= x[k]) & (roots.real <= x[k + 1])
+        ]
+        root = float(near[0]) if near.size else 0.5 * (x[k] + x[k + 1])
+        reach = min(0.3 * (x[k + 1] - x[k]), 0.5 * (high - low))
+        low, high = max(x[k], root - reach), min(x[k + 1], root + reach)
+    slope = float(fit.deriv()(root))
+    scale = np.exp([root])
+    coarse, fine = gap(scale)[0], gap(scale, FINE_ORDER)[0]
+    value = float(scale[0])
+    error = value * ((abs(coarse) + abs(fine - coarse)) / abs(slope) + _ROUNDING)
+    return _present("information_theoretic", value, error)
+
+
+def _potential_gap(
+    table: Scan,
+    top: Fold,
+    scales: np.ndarray,
+    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    end_potential: Callable[[str, float], float],
+    nodes: int,
+) -> np.ndarray:
+    """Best free entropy above the fold minus the best below it; infinite where one side is empty."""
+    roots = find_roots(table, scales)
+    inner = potential(roots.x, scales[roots.index], nodes)
+    above, below = np.full(len(scales), -np.inf), np.full(len(scales), -np.inf)
+    for k, points in enumerate(fixed_points(table, roots, scales)):
+        for point in points:
+            if not point.stable:
+                continue
+            if point.place == "interior":
+                value, is_above = inner[point.root], roots.x[point.root] > top.x
+            else:
+                value, is_above = end_potential(point.place, scales[k]), point.place == "recovered"
+            side = above if is_above else below
+            side[k] = max(side[k], value)
+    return np.where(np.isneginf(above), -1e3, np.where(np.isneginf(below), 1e3, above - below))

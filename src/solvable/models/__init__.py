@@ -1,0 +1,1 @@
+"""Solvable models, one a file; `base.py` holds what one can ask of them."""

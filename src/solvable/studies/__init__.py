@@ -1,0 +1,1 @@
+"""The verbs: what one can ask of any model."""

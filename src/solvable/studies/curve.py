@@ -1,0 +1,205 @@
+"""`curve`: every branch of a model along one or more parameters."""
+
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvable import catalog
+from solvable.core.arguments import UNSET, grid
+from solvable.core.fixed_points import MAIN_BRANCHES, FixedPoint, name_branches
+from solvable.core.precision import require_x64
+from solvable.core.specification import get, inject, parameters, replace, resolve
+from solvable.core.status import Status
+from solvable.models.base import AbstractScalarReplicaModel
+from solvable.studies import scalar
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Progress = Callable[[int, int], None]
+
+
+def curve(
+    model: AbstractScalarReplicaModel,
+    over: Mapping[str, Any] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Observables on every branch, along a grid of parameters.
+
+    Args:
+        model: a model with a replica free entropy; swept parameters may be left unset.
+        over: parameter name -> values; several make a product. None answers for the model as it is.
+        progress: called with (points done, points in all).
+
+    Returns:
+        A data set with dimensions (*over, branch): the card's observables, `status` (codes of
+        `Status`), `error_bound` (of the overlap), `residual` and `steps`. Absent branches are NaN
+        with status `no_branch`.
+
+    Raises:
+        ValueError: if a name is unknown or ambiguous, a value out of its domain, or a parameter
+            unset.
+
+    Example:
+        >>> import solvable as sv
+        >>> model = sv.GLM(prior=sv.Rademacher(), channel=sv.Sign())
+        >>> data = sv.curve(model, over={"alpha": [1.0]})
+        >>> round(float(data.overlap.sel(branch="amp")[0]), 6)
+        0.560715
+    """
+    require_x64()
+    grids = checked_grids(model, over)
+    scale_name = model.scale_parameter
+    if scale_name not in grids:
+        grids = {**grids, scale_name: np.array([float(_scale(model))])}
+    rest = {name: values for name, values in grids.items() if name != scale_name}
+    scales = grids[scale_name]
+    total, done, rows = int(np.prod([len(v) for v in grids.values()])), 0, []
+    for values in product(*rest.values()):
+        point = replace(model, dict(zip(rest, (float(v) for v in values), strict=True)))
+        require_set(point, {scale_name})
+        rows.append(_along_scale(point, scales))
+        done += len(scales)
+        if progress is not None:
+            progress(done, total)
+    return _dataset(model, grids, over or {}, list(rest), rows)
+
+
+def checked_grids(
+    model: AbstractScalarReplicaModel, over: Mapping[str, Any] | None
+) -> dict[str, np.ndarray]:
+    """The grids as arrays, each name resolved and each value accepted by the constructors."""
+    if not isinstance(model, AbstractScalarReplicaModel):
+        raise ValueError(
+            f"Argument `model` must be a model with a replica free entropy, but was {model!r}."
+        )
+    grids = {}
+    for name, values in (over or {}).items():
+        resolve(model, name)
+        grids[name] = grid(name, values)
+        for value in (grids[name].min(), grids[name].max()):
+            replace(model, {name: float(value)})
+    return grids
+
+
+def require_set(model: AbstractScalarReplicaModel, swept: set[str]) -> None:
+    """Raise ValueError if a parameter has no value and is not swept."""
+    for name in parameters(model):
+        if name not in swept and get(model, name) is UNSET:
+            raise ValueError(f"Argument `{name}` must be given or swept, but was unset.")
+
+
+def _scale(model: AbstractScalarReplicaModel) -> Any:
+    value = getattr(model, model.scale_parameter)
+    if value is UNSET:
+        raise ValueError(
+            f"Argument `{model.scale_parameter}` must be given or swept, but was unset."
+        )
+    return value
+
+
+class _Row:
+    """All branches along the scale parameter at one value of the others."""
+
+    def __init__(self, count: int, observables: list[str]) -> None:
+        self.count = count
+        self.observables = observables
+        self.columns: dict[str, dict[str, np.ndarray]] = {}
+
+    def branch(self, name: str) -> dict[str, np.ndarray]:
+        """The columns of one branch, made absent at first."""
+        if name not in self.columns:
+            floats = [*self.observables, "error_bound", "residual"]
+            self.columns[name] = {key: np.full(self.count, np.nan) for key in floats}
+            self.columns[name]["status"] = np.full(self.count, Status.no_branch, dtype=np.int8)
+            self.columns[name]["steps"] = np.zeros(self.count, dtype=np.int32)
+        return self.columns[name]
+
+
+def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
+    table = scalar.tabulate(model, (float(scales.min()), float(scales.max())))
+    roots, points = scalar.solve(table, scales)
+    inner = scalar.observe(table.model, roots.x, scales[roots.index])
+    sensitivity = inner.pop("_sensitivity")
+    row = _Row(len(scales), list(inner))
+    for name in MAIN_BRANCHES:
+        row.branch(name)
+    for k, here in enumerate(points):
+        at_ends = _end_observables(model, here, float(scales[k]))
+        entropies = [
+            float(inner["free_entropy"][p.root])
+            if p.root >= 0
+            else at_ends[p.place]["free_entropy"]
+            for p in here
+        ]
+        if not here:
+            for name in MAIN_BRANCHES[:3]:
+                row.branch(name)["status"][k] = Status.left_domain
+        for name, position in name_branches(here, entropies).items():
+            point, columns = here[position], row.branch(name)
+            status = point.status
+            if point.root >= 0:
+                values = {key: column[point.root] for key, column in inner.items()}
+                error = roots.error[point.root] * sensitivity[point.root]
+                columns["residual"][k] = roots.residual[point.root]
+                columns["steps"][k] = roots.steps[point.root]
+            else:
+                values, error = at_ends[point.place], 0.0
+                columns["residual"][k] = 0.0
+            if any(np.isnan(v) for v in values.values()):
+                status = Status.non_finite
+            for key, value in values.items():
+                columns[key][k] = value
+            columns["error_bound"][k] = error
+            columns["status"][k] = status
+    return row
+
+
+def _end_observables(
+    model: AbstractScalarReplicaModel, points: list[FixedPoint], scale: float
+) -> dict[str, dict[str, float]]:
+    """Observables at those ends of the axis that are fixed points here."""
+    if all(point.root >= 0 for point in points):
+        return {}
+    return dict(inject(model, {model.scale_parameter: scale}).limit_observables()._asdict())
+
+
+def _dataset(
+    model: AbstractScalarReplicaModel,
+    grids: dict[str, np.ndarray],
+    over: Mapping[str, Any],
+    rest: list[str],
+    rows: list[_Row],
+) -> "xr.Dataset":
+    import xarray as xr
+
+    from solvable.io import provenance
+
+    extra = sorted({name for row in rows for name in row.columns} - set(MAIN_BRANCHES))
+    branches = [*MAIN_BRANCHES, *extra]
+    names = list(rows[0].branch("bayes"))
+    order = [*rest, model.scale_parameter]
+    shape = tuple(len(grids[name]) for name in order)
+    variables = {}
+    for key in names:
+        table = np.stack([[row.branch(b)[key] for b in branches] for row in rows])
+        array = np.moveaxis(table.reshape(*shape[:-1], len(branches), shape[-1]), -2, -1)
+        variables[key] = ((*order, "branch"), array)
+    data = xr.Dataset(variables, coords={**{n: grids[n] for n in order}, "branch": branches})
+    if model.scale_parameter not in over:
+        data = data.isel({model.scale_parameter: 0}, drop=True)
+    data = data.transpose(*over, "branch")
+    card = catalog.entries()[type(model).__name__]
+    data.attrs = {
+        "kind": "curve",
+        "model": repr(model),
+        "rigour": card.rigour,
+        "references": ",".join(card.references),
+        "provenance": provenance(
+            "curve", model, {"over": {k: np.asarray(v) for k, v in over.items()}}
+        ),
+    }
+    return data

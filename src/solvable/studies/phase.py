@@ -1,0 +1,129 @@
+"""`phase_diagram`: boundaries by root finding, and a map of easy, hard and impossible."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvable import catalog
+from solvable.core.precision import require_x64
+from solvable.core.specification import replace
+from solvable.core.thresholds import Threshold, absent
+from solvable.models.base import AbstractScalarReplicaModel
+from solvable.studies.curve import Progress, checked_grids, require_set
+from solvable.studies.thresholds import in_scale, search
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PHASES = ("easy", "hard", "impossible")
+
+
+def phase_diagram(
+    model: AbstractScalarReplicaModel,
+    x: tuple[str, Any],
+    y: tuple[str, Any],
+    *,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Phases in two parameters.
+
+    Boundaries are thresholds in x at every y, found as roots, not read off the map. A cell is
+    `impossible` below the information-theoretic threshold (below weak recovery where there is no
+    first-order or perfect-recovery transition), `hard` from there to the algorithmic one, `easy`
+    beyond.
+
+    Args:
+        model: a model with a replica free entropy.
+        x: (name, values) of the horizontal axis.
+        y: (name, values) of the vertical axis.
+        progress: called with (rows done, rows in all).
+
+    Returns:
+        A data set: `boundary_NAME` (y), `boundary_NAME_error`, `boundary_NAME_status`, and `phase`
+        (y, x) with codes 0 easy, 1 hard, 2 impossible.
+
+    Raises:
+        ValueError: if a name is unknown, both are the same, or a value is out of its domain.
+
+    Example:
+        >>> import solvable as sv
+        >>> model = sv.GLM(prior=sv.GaussBernoulli(rho=0.5), channel=sv.Linear())
+        >>> data = sv.phase_diagram(model, x=("alpha", [0.05, 0.5]), y=("rho", [0.1]))
+        >>> [int(code) for code in data.phase[0]]
+        [2, 0]
+    """
+    require_x64()
+    (x_name, _), (y_name, _) = x, y
+    if x_name == y_name:
+        raise ValueError(
+            f"Argument `y` must name another parameter than `x`, but was `{y_name}` too."
+        )
+    grids = checked_grids(model, dict([x, y]))
+    require_set(model, {x_name, y_name})
+    xs, ys = np.sort(grids[x_name]), grids[y_name]
+    codes, boundaries = np.zeros((len(ys), len(xs)), dtype=np.int8), []
+    for row, value in enumerate(ys):
+        here = replace(model, {y_name: float(value)})
+        boundaries.append(_boundaries(here, x_name, xs))
+        for column, at in enumerate(xs):
+            codes[row, column] = _phase(replace(here, {x_name: float(at)}))
+        if progress is not None:
+            progress(row + 1, len(ys))
+    return _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
+
+
+def _boundaries(
+    model: AbstractScalarReplicaModel, name: str, values: np.ndarray
+) -> dict[str, Threshold]:
+    if name == model.scale_parameter:
+        return in_scale(model)
+    return search(model, name, values)
+
+
+def _phase(model: AbstractScalarReplicaModel) -> int:
+    found = in_scale(model)
+    scale = float(getattr(model, model.scale_parameter))
+    first = found["information_theoretic"].value
+    if first is None:
+        weak = found["weak_recovery"].value
+        return PHASES.index("impossible" if weak is not None and scale < weak else "easy")
+    if scale < first:
+        return PHASES.index("impossible")
+    easy = found["algorithmic"].value
+    return PHASES.index("hard" if easy is None or scale < easy else "easy")
+
+
+def _dataset(
+    model: AbstractScalarReplicaModel,
+    x: tuple[str, np.ndarray],
+    y: tuple[str, np.ndarray],
+    codes: np.ndarray,
+    boundaries: list[dict[str, Threshold]],
+) -> "xr.Dataset":
+    import xarray as xr
+
+    from solvable.io import provenance
+
+    (x_name, xs), (y_name, ys) = x, y
+    variables: dict[str, Any] = {"phase": ((y_name, x_name), codes)}
+    names = dict.fromkeys(name for row in boundaries for name in row)
+    for name in names:
+        column = [row.get(name, absent(name)) for row in boundaries]
+        value = [np.nan if t.value is None else t.value for t in column]
+        error = [np.nan if t.error_bound is None else t.error_bound for t in column]
+        variables[f"boundary_{name}"] = (y_name, value)
+        variables[f"boundary_{name}_error"] = (y_name, error)
+        status = np.array([t.status for t in column], dtype=np.int8)
+        variables[f"boundary_{name}_status"] = (y_name, status)
+    data = xr.Dataset(variables, coords={x_name: xs, y_name: ys})
+    card = catalog.entries()[type(model).__name__]
+    data.attrs = {
+        "kind": "phase",
+        "model": repr(model),
+        "x": x_name,
+        "y": y_name,
+        "rigour": card.rigour,
+        "references": ",".join(card.references),
+        "provenance": provenance("phase_diagram", model, {"x": [x_name, xs], "y": [y_name, ys]}),
+    }
+    return data
