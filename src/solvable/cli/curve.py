@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, model_of, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, counted, model_of, whole
 from solvable.cli.grids import FORMS, read_grids
 
 Over = Annotated[
@@ -42,8 +42,8 @@ def curve(
     from solvable import io
     from solvable.cli import tables
 
-    with desk.working("learning curve"):
-        dataset = sv.curve(model, over=grids or None)
+    with desk.working("learning curve") as tell:
+        dataset = sv.curve(model, over=grids or None, progress=counted(tell))
     desk.save(dataset, "curve")
     desk.answer(io.document(dataset), lambda width: tables.curve(dataset, width))
     return int(io.failed(dataset))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, model_of, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, counted, model_of, whole
 from solvable.cli.grids import FORMS, read_grid
 
 X = Annotated[str, typer.Option("--x", metavar="GRID", help=f"Horizontal axis: {FORMS}.")]
@@ -43,8 +43,8 @@ def phase(
     from solvable import io
     from solvable.cli import tables
 
-    with desk.working("phase diagram"):
-        dataset = sv.phase_diagram(model, x=horizontal, y=vertical)
+    with desk.working("phase diagram") as tell:
+        dataset = sv.phase_diagram(model, x=horizontal, y=vertical, progress=counted(tell))
     desk.save(dataset, "phase")
     desk.answer(io.document(dataset), lambda width: tables.phase(dataset, width))
     return int(io.failed(dataset))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, model_of, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, counted, model_of, whole
 
 Parameter = Annotated[
     str, typer.Argument(metavar="PARAMETER", help="The parameter whose thresholds are asked for.")
@@ -39,12 +39,13 @@ def thresholds(
     from solvable.cli import tables
     from solvable.core.status import Status
 
-    with desk.working("thresholds"):
-        document = io.strict(sv.thresholds(model, parameter).document())
+    with desk.working("thresholds") as tell:
+        found = sv.thresholds(model, parameter, progress=counted(tell))
+    document = io.strict(found.document())
     if out is not None:
         made_by = loads(io.provenance("thresholds", model, {"parameter": parameter}))
         path = io.write_json({**document, "provenance": made_by}, out / "thresholds.json")
         desk.wrote(path)
     desk.answer(document, lambda width: tables.thresholds(document))
-    found = document["thresholds"].values()
-    return int(any(not Status[one["status"]].is_answer for one in found))
+    ends = [Status[one["status"]] for one in document["thresholds"].values()]
+    return int(any(not end.is_answer for end in ends))
