@@ -235,7 +235,7 @@ def test_phase(answer, solvable):
 
 
 def test_experiment(answer, solvable):
-    run = ["experiment", LINEAR, "--over", "alpha=1,2", "--size", "200", "--instances", "3"]
+    run = ["experiment", LINEAR, "--over", "alpha=2,3", "--size", "300", "--instances", "3"]
     document = answer(*run, "--trajectory", "--out", "out")
     assert set(document) == {"model", "over", "branches", "experiment", "trajectory"}
     amp = document["experiment"]["amp"]
