@@ -16,6 +16,7 @@ import numpy as np
 import scipy.optimize
 import scipy.sparse.linalg
 from jaxtyping import Array, Float, PRNGKeyArray
+from threadpoolctl import threadpool_limits
 
 from solvable.algorithms.designs import AbstractDesign, as_design
 from solvable.algorithms.gamp import Start, curvature_at_zero
@@ -179,8 +180,12 @@ def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.nda
     first = numpy_generator(key).standard_normal(p)
     if p < _DENSE:
         return np.linalg.eigh(operator @ np.eye(p))[1][:, -1]
-    # a loose tolerance: the vector's distance from the signal is far larger
-    _, vectors = scipy.sparse.linalg.eigsh(operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40)
+    # One thread: numpy's and ARPACK's BLAS would wait for each other, and one core fills the
+    # memory bus. A loose tolerance: the vector's distance from the signal is far larger.
+    with threadpool_limits(1):
+        _, vectors = scipy.sparse.linalg.eigsh(
+            operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40
+        )
     return vectors[:, 0] / np.linalg.norm(vectors[:, 0])
 
 

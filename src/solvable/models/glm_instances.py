@@ -193,9 +193,11 @@ def observables(model: GeneralizedLinearModel, found: Overlaps) -> dict[str, Any
     """
     stacked = Overlaps(*(jnp.atleast_1d(jnp.asarray(x, dtype=float)) for x in found))
     errors = _prediction_errors(numeric(model.channel), stacked)
+    slope = stacked.cross / jnp.where(stacked.estimate > 0, stacked.estimate, 1.0)
     values = {
         "overlap": np.asarray(stacked.cross),
-        "mse": np.asarray(stacked.signal + stacked.estimate - 2 * stacked.cross),
+        # a sum of squares, so that exact recovery is not a difference of rounded numbers
+        "mse": np.asarray(stacked.rest + (slope - 1) ** 2 * stacked.estimate),
         **{name: np.asarray(x) for name, x in zip(OBSERVABLES[2:], errors, strict=True)},
     }
     if np.ndim(found.cross) == 0:
@@ -221,7 +223,8 @@ def state_evolution_step(
 
     q_hat = alpha E (d log Z / d omega)^2, q = E <w>^2 (Barbier et al. 2019, Eqs. 10 and 11).
     """
-    snr = alpha * channel_moments(channel, q, V).snr
+    # at V = 0 the signal is known, and 1 / sqrt(V) would be infinite
+    snr = alpha * channel_moments(channel, q, jnp.maximum(V, _TINY * (q + V))).snr
     informed = snr > _NO_SIGNAL
     moments = prior_moments(prior, jnp.where(informed, snr, 1.0))
     blind = prior.first_moment() ** 2
@@ -329,4 +332,4 @@ def _posterior(prior: AbstractPrior, B: Array, A: Array) -> tuple[Array, Array]:
 
 
 _NO_SIGNAL: Final = 1e-300
-_TINY: Final = 1e-12
+_TINY: Final = 1e-24

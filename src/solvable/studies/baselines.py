@@ -101,7 +101,9 @@ def _lasso(model: Any, data: Data, key: PRNGKeyArray) -> Fit:
     X, y = np.asarray(data.design), np.asarray(data.observation)
     order = np.asarray(jax.random.permutation(fold(key, "split"), len(y)))
     train, test = np.split(order, [max(1, len(y) - len(y) // 5)])
-    penalties, path, _ = lasso_path(X[train], y[train], n_alphas=20, eps=1e-3, max_iter=_SWEEPS)
+    largest = max(np.max(np.abs(X[train].T @ y[train])) / len(train), 1e-12)
+    penalties = np.geomspace(largest, 1e-3 * largest, 20)
+    _, path, _ = lasso_path(X[train], y[train], alphas=penalties, max_iter=_SWEEPS)
     errors = np.mean((y[test, None] - X[test] @ path) ** 2, axis=0) if len(test) else [0.0]
     best = float(penalties[int(np.argmin(errors))])
     fit = Lasso(alpha=best, fit_intercept=False, max_iter=_SWEEPS).fit(X, y)

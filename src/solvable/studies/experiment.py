@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
-from solvable.studies.curve import curve
 
 from solvable import io
 from solvable.algorithms.gamp import State
@@ -26,6 +25,7 @@ from solvable.models.glm_instances import (
     state_evolution,
 )
 from solvable.studies.baselines import baseline_names, run_baseline
+from solvable.studies.curve import curve
 
 
 class Run(NamedTuple):
@@ -85,7 +85,7 @@ def experiment(
         ValueError: if an argument is out of its range.
     """
     require_x64()
-    instance("model", model, GLM, "be a GLM")
+    instance("model", model, GLM, "a GLM")
     settings = {
         "size": integer("size", size, low=1),
         "instances": integer("instances", instances, low=1),

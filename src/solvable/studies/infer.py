@@ -117,7 +117,7 @@ def infer(
     posterior variances are not to be trusted even if the status is `converged`.
     """
     require_x64()
-    instance("model", model, GLM, "be a GLM")
+    instance("model", model, GLM, "a GLM")
     boolean("center", center)
     wrapped, y = _checked(model, design, observation)
     outcome = solve(
