@@ -16,22 +16,21 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import Chebyshev
+from scipy.interpolate import CubicSpline
 
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import Specification
 
-SCAN_ORDER = 6
-_CHUNKS = (8, 32)
+_CHUNK = 16
 _SPACING = 0.25
 _LOWEST, _HIGHEST = -36.0, 36.0  # ln q_hat: V is resolved down to 1e-16 of rho
 _TRIVIAL_LOWEST = -16.0  # an even channel's S is lost to rounding below
 _ROOT_TOLERANCE = 1e-13
 _MAX_STEPS = 60
-_CHEBYSHEV = np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+_CHEBYSHEV = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
 _NOISE = 1e-9  # extrema of h less deep than this are rounding
 
 
@@ -72,47 +71,45 @@ class ScalarProblem(Protocol):
         """The two ends of the axis."""
         ...
 
+    def scan_nodes(self) -> int:
+        """Quadrature nodes a panel that are enough for a table."""
+        ...
+
 
 @eqx.filter_jit
-def _level_and_slope(model: Any, x: Float[Array, " n"], nodes: int) -> tuple[Array, Array]:
-    def level(at: Array) -> Array:
-        return at - model.log_response(at, nodes)
-
-    return jax.vmap(lambda at: jax.jvp(level, (at,), (jnp.ones_like(at),)))(x)
+def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
+    return jax.vmap(lambda at: at - model.log_response(at, nodes))(x)
 
 
-def level_and_slope(
-    model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """h and h' at many x, in padded chunks of one size so that one program serves all.
+def level(model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER) -> Float[np.ndarray, " n"]:
+    """h at many x.
 
     Args:
         model: a `ScalarProblem` whose floats are arrays (`numeric`).
         x: values of ln q_hat.
         nodes: quadrature nodes a panel.
     """
-    return tuple(in_chunks(lambda part: _level_and_slope(model, part, nodes), x))  # type: ignore
+    return in_chunks(lambda part: _level(model, part, nodes), x)[0]
 
 
 def in_chunks(function: Any, *columns: Float[np.ndarray, " n"]) -> list[np.ndarray]:
     """The leaves of a jitted function of equally long columns, applied in padded chunks.
 
-    Chunks have one of two sizes, a small one for polishing and a large one for tables: two
-    programs serve every length.
+    All chunks have one size, so that one program serves every length and the last bits of a value
+    do not depend on how many are asked for.
     """
     count = len(columns[0])
-    size = _CHUNKS[0] if count <= _CHUNKS[0] else _CHUNKS[1]
     outputs = []
-    for start in range(0, max(count, 1), size):
-        parts = [np.asarray(c[start : start + size], dtype=float) for c in columns]
-        padded = [
-            np.concatenate([p, np.full(size - len(p), p[-1] if len(p) else 0.0)]) for p in parts
-        ]
+    for start in range(0, max(count, 1), _CHUNK):
+        parts = [np.asarray(c[start : start + _CHUNK], dtype=float) for c in columns]
+        padded = [np.concatenate([p, np.full(_CHUNK - len(p), _pad(p))]) for p in parts]
         outputs.append(jax.tree.leaves(function(*padded)))
-    return [
-        np.concatenate([np.asarray(x) for x in column])[:count]
-        for column in zip(*outputs, strict=True)
-    ]
+    columns_out = zip(*outputs, strict=True)
+    return [np.concatenate([np.asarray(x) for x in column])[:count] for column in columns_out]
+
+
+def _pad(part: np.ndarray) -> float:
+    return part[-1] if len(part) else 0.0
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,9 @@ class Scan:
 def scan(model: Specification, scale_range: tuple[float, float]) -> Scan:
     """Tabulate h where roots for scales in the range can lie, and split it into branches.
 
+    Slopes are those of a cubic spline through the table: h varies on a scale of order one in
+    ln q_hat, and every root and extremum is polished on h itself.
+
     Args:
         model: a `ScalarProblem`; its scale parameter may be unset.
         scale_range: smallest and largest scale that will be asked for.
@@ -167,11 +167,12 @@ def scan(model: Specification, scale_range: tuple[float, float]) -> Scan:
     limits = model.limits()  # type: ignore[attr-defined]
     low, high = _window(limits, scale_range)
     x = np.linspace(low, high, max(int(np.ceil((high - low) / _SPACING)), 16) + 1)
-    h, slope = level_and_slope(model, x, SCAN_ORDER)
-    keep = np.isfinite(h) & np.isfinite(slope)
-    x, h, slope = x[keep], h[keep], slope[keep]
-    folds = _find_folds(model, x, h, slope)
-    return Scan(model, tuple(_split(x, h, slope, folds)), tuple(folds), limits)
+    h = level(model, x, model.scan_nodes())  # type: ignore[attr-defined]
+    keep = np.isfinite(h)
+    x, h = x[keep], h[keep]
+    spline = CubicSpline(x, h)
+    folds = _find_folds(model, spline)
+    return Scan(model, tuple(_split(x, h, spline(x, 1), folds)), tuple(folds), limits)
 
 
 def _window(limits: Limits, scale_range: tuple[float, float]) -> tuple[float, float]:
@@ -186,51 +187,30 @@ def _window(limits: Limits, scale_range: tuple[float, float]) -> tuple[float, fl
     return low, max(high, low + 1.0)
 
 
-def _find_folds(model: Any, x: np.ndarray, h: np.ndarray, slope: np.ndarray) -> list[Fold]:
-    """Extrema of h: sign changes of h' on the grid, and pairs that its cubic hides in one cell."""
-    brackets = []
-    for k in range(len(x) - 1):
-        if slope[k] * slope[k + 1] < 0:
-            brackets.append((x[k], x[k + 1], slope[k] > 0))
-            continue
-        hidden = _hidden_extremum(x[k : k + 2], h[k : k + 2], slope[k : k + 2])
-        if hidden is not None:
-            value = level_and_slope(model, np.array([hidden]))[1][0]
-            if value * slope[k] < 0:
-                brackets.append((x[k], hidden, slope[k] > 0))
-                brackets.append((hidden, x[k + 1], slope[k] < 0))
-    folds = [_polish_fold(model, low, high, is_maximum) for low, high, is_maximum in brackets]
-    return _drop_shallow(folds, h[0], h[-1]) if folds else []
+def _find_folds(model: Any, spline: CubicSpline) -> list[Fold]:
+    """Extrema of h: those of the spline, each confirmed and polished on h itself."""
+    x = spline.x
+    roots = spline.derivative().roots(extrapolate=False)
+    candidates = sorted(float(r) for r in roots if np.isfinite(r) and x[0] < r < x[-1])
+    folds = [fold for r in candidates if (fold := _polish_fold(model, r, x)) is not None]
+    kinds = [fold for k, fold in enumerate(folds) if k == 0 or fold.x > folds[k - 1].x + 1e-6]
+    return _drop_shallow(kinds, float(spline(x[0])), float(spline(x[-1]))) if kinds else []
 
 
-def _hidden_extremum(x: np.ndarray, h: np.ndarray, slope: np.ndarray) -> float | None:
-    """Where the cubic through two points has its steepest opposite slope, if it has one."""
-    width = x[1] - x[0]
-    secant = (h[1] - h[0]) / width
-    a, b = 3 * (slope[0] + slope[1] - 2 * secant), 2 * (3 * secant - 2 * slope[0] - slope[1])
-    if a == 0:
-        return None
-    t = -b / (2 * a)
-    lowest = slope[0] + b * t + a * t * t
-    # near-tangency counts: the grid's own error decides only after an exact look
-    threatens = lowest * slope[0] < 0.02 * slope[0] ** 2 + 1e-12
-    return float(x[0] + t * width) if 0 < t < 1 and threatens else None
-
-
-def _polish_fold(model: Any, low: float, high: float, is_maximum: bool) -> Fold:
-    """Root of h' in a bracket, by its Chebyshev interpolant on two shrinking intervals."""
-    root, reach = 0.5 * (low + high), 0.5 * (high - low)
-    for _ in range(2):
-        domain = [max(low, root - reach), min(high, root + reach)]
-        x = 0.5 * sum(domain) + 0.5 * (domain[1] - domain[0]) * _CHEBYSHEV
-        fit = Chebyshev.fit(x, level_and_slope(model, x)[1], len(x) - 1, domain=domain)
-        roots = fit.roots()
-        real = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real >= low) & (roots.real <= high)]
+def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:
+    """Extremum of the Chebyshev interpolant of h on two shrinking intervals; None if it has none."""
+    root = guess
+    for reach in (0.3, 0.03):
+        domain = [max(x[0], root - reach), min(x[-1], root + reach)]
+        at = 0.5 * sum(domain) + 0.5 * (domain[1] - domain[0]) * _CHEBYSHEV
+        fit = Chebyshev.fit(at, level(model, at), len(at) - 1, domain=domain)
+        roots = fit.deriv().roots()
+        inside = (roots.real >= domain[0]) & (roots.real <= domain[1])
+        real = roots.real[(np.abs(roots.imag) < 1e-6) & inside]
         if not real.size:
-            break
+            return None
         root = float(real[np.argmin(np.abs(real - root))])
-        reach = 0.02 * (high - low)
-    return Fold(root, float(level_and_slope(model, np.array([root]))[0][0]), bool(is_maximum))
+    return Fold(root, float(level(model, np.array([root]))[0]), bool(fit.deriv(2)(root) < 0))
 
 
 def _drop_shallow(folds: list[Fold], first: float, last: float) -> list[Fold]:
@@ -302,40 +282,41 @@ class Roots:
 
 
 def find_roots(table: Scan, scales: Float[np.ndarray, " n"]) -> Roots:
-    """Every interior fixed point at every scale, polished by safeguarded Newton steps."""
+    """Every interior fixed point at every scale, polished by safeguarded secant steps."""
     targets = np.log(np.asarray(scales, dtype=float))
     pieces = [_starts(segment, targets) for segment in table.segments]
-    index, x, low, high, stable = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    x, residual, slope, steps = _polish(table.model, targets[index], x, low, high)
+    index, x, low, high, slope, stable = (np.concatenate(c) for c in zip(*pieces, strict=True))
+    x, residual, slope, steps = _polish(table.model, targets[index], x, low, high, slope)
+    error = np.zeros(len(x))
     if len(x):
-        fine = level_and_slope(table.model, x, FINE_ORDER)[0] - targets[index]
+        fine = level(table.model, x, FINE_ORDER) - targets[index]
         error = (residual + np.abs(fine)) / np.maximum(np.abs(slope), 1e-300)
-    else:
-        error = np.zeros(0)
     return Roots(index, x, stable, slope, residual, error, steps)
 
 
 def _starts(segment: Segment, targets: np.ndarray) -> tuple[np.ndarray, ...]:
     """First guesses on one branch, from the inverse of its cubic, with their brackets."""
     sign = 1.0 if segment.stable else -1.0
-    level = sign * segment.h
-    index = np.flatnonzero((sign * targets >= level[0]) & (sign * targets <= level[-1]))
+    height = sign * segment.h
+    index = np.flatnonzero((sign * targets >= height[0]) & (sign * targets <= height[-1]))
     goal = sign * targets[index]
-    cell = np.clip(np.searchsorted(level, goal, side="right") - 1, 0, max(len(level) - 2, 0))
-    if len(level) < 2:
+    cell = np.clip(np.searchsorted(height, goal, side="right") - 1, 0, max(len(height) - 2, 0))
+    if len(height) < 2:
         empty = np.zeros(0)
-        return np.zeros(0, dtype=int), empty, empty, empty, np.zeros(0, dtype=bool)
+        return np.zeros(0, dtype=int), empty, empty, empty, empty, np.zeros(0, dtype=bool)
     low, high = segment.x[cell], segment.x[cell + 1]
     width = high - low
-    fraction = (goal - level[cell]) / (level[cell + 1] - level[cell])
+    fraction = (goal - height[cell]) / (height[cell + 1] - height[cell])
     left, right = sign * segment.slope[cell] * width, sign * segment.slope[cell + 1] * width
-    rise = level[cell + 1] - level[cell]
+    rise = height[cell + 1] - height[cell]
+    segment_rise = sign * rise
     t = fraction.copy()
     for _ in range(6):
         value = _cubic(t, left / rise, right / rise)
         slope = _cubic_slope(t, left / rise, right / rise)
         t = np.clip(t - (value - fraction) / np.where(slope > 1e-3, slope, 1.0), 0.0, 1.0)
-    return index, low + t * width, low, high, np.full(len(index), segment.stable)
+    slope = _cubic_slope(t, left / rise, right / rise) * segment_rise / width
+    return index, low + t * width, low, high, slope, np.full(len(index), segment.stable)
 
 
 def _cubic(t: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -348,31 +329,47 @@ def _cubic_slope(t: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarr
 
 
 def _polish(
-    model: Any, targets: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray
+    model: Any,
+    targets: np.ndarray,
+    x: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    slope: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Newton on h(x) = target inside brackets that shrink; only unfinished points go on."""
-    x, low, high = x.copy(), low.copy(), high.copy()
-    residual, slope = np.full(len(x), np.inf), np.zeros(len(x))
-    steps = np.zeros(len(x), dtype=int)
-    # the table came from a coarse quadrature: brackets give a little
+    """Secant steps on h(x) = target inside brackets that shrink; only unfinished points go on.
+
+    The table's slope makes the first step, differences of h the later ones. On a branch the sign of
+    h' is known, so that every value of h moves one end of its bracket.
+    """
+    x, slope, rises = x.copy(), slope.copy(), slope > 0
+    # the table came from a coarser quadrature: brackets give a little
     slack = 1e-4 * (high - low)
     low, high = low - slack, high + slack
+    residual, steps = np.full(len(x), np.inf), np.zeros(len(x), dtype=int)
+    old_x, old_gap = np.full(len(x), np.nan), np.full(len(x), np.nan)
     active = np.arange(len(x))
     for _ in range(_MAX_STEPS):
         if not len(active):
             break
-        h, derivative = level_and_slope(model, x[active])
-        gap = h - targets[active]
-        residual[active], slope[active] = np.abs(gap), derivative
-        steps[active] += 1
-        above = gap * np.sign(derivative) > 0
-        high[active] = np.where(above, x[active], high[active])
-        low[active] = np.where(above, low[active], x[active])
-        newton = x[active] - gap / np.where(derivative == 0, 1.0, derivative)
-        inside = (newton > low[active]) & (newton < high[active]) & (derivative != 0)
-        proposal = np.where(inside, newton, 0.5 * (low[active] + high[active]))
-        scale = _ROOT_TOLERANCE * np.maximum(1.0, np.abs(x[active]))
-        done = (np.abs(gap) <= scale) | (np.abs(proposal - x[active]) <= scale)
-        x[active] = np.where(np.abs(gap) <= scale, x[active], proposal)
+        here = x[active]
+        gap = level(model, here) - targets[active]
+        residual[active], steps[active] = np.abs(gap), steps[active] + 1
+        beyond = (gap > 0) == rises[active]
+        high[active] = np.where(beyond, here, high[active])
+        low[active] = np.where(beyond, low[active], here)
+        run = here - old_x[active]
+        secant = (gap - old_gap[active]) / np.where(run == 0, np.nan, run)
+        usable = np.isfinite(secant) & ((secant > 0) == rises[active])
+        # differences below rounding tell nothing about the slope
+        usable &= np.abs(gap - old_gap[active]) > 1e-12
+        slope[active] = np.where(usable, secant, slope[active])
+        step = gap / np.where(slope[active] == 0, np.nan, slope[active])
+        proposal = here - step
+        inside = (proposal > low[active]) & (proposal < high[active])
+        proposal = np.where(inside, proposal, 0.5 * (low[active] + high[active]))
+        tolerance = _ROOT_TOLERANCE * np.maximum(1.0, np.abs(here))
+        done = (np.abs(gap) <= tolerance) | (np.abs(proposal - here) <= tolerance)
+        old_x[active], old_gap[active] = here, gap
+        x[active] = np.where(done, here, proposal)
         active = active[~done]
     return x, residual, slope, steps

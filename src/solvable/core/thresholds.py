@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from solvable.core.branches import Fold, Scan, find_roots, level_and_slope
+from solvable.core.branches import Fold, Scan, find_roots, level
 from solvable.core.fixed_points import fixed_points
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.status import Status
@@ -180,7 +180,7 @@ def _at_end(table: Scan, end: Fold) -> Threshold:
         error = table.limits.weak_recovery_error if end.is_maximum else 0.0
         return _present("end", table.limits.weak_recovery if end.is_maximum else value, error)
     # h is flat there, so that an error in x counts only in second order
-    fine = level_and_slope(table.model, np.array([end.x]), FINE_ORDER)[0][0]
+    fine = level(table.model, np.array([end.x]), FINE_ORDER)[0]
     return _present("end", value, value * (abs(fine - end.h) + _ROUNDING))
 
 

@@ -1,7 +1,7 @@
 """What one can ask of a model: the capability classes. Engines ask for them with `isinstance`."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -36,13 +36,6 @@ class AbstractReplicaModel(Specification):
         """Named starts of state evolution, `uninformed` and `informed` at least."""
 
 
-class LimitObservables(NamedTuple):
-    """Observables at the ends of the axis, where they are exact limits."""
-
-    trivial: dict[str, float]
-    recovered: dict[str, float]
-
-
 class AbstractScalarReplicaModel(AbstractReplicaModel):
     """A replica model with one order parameter, q_hat -> scale S(q_hat).
 
@@ -65,8 +58,16 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
         """The two ends of the axis."""
 
     @abstractmethod
-    def limit_observables(self) -> LimitObservables:
-        """Observables there, at the model's own scale."""
+    def scan_nodes(self) -> int:
+        """Quadrature nodes a panel that are enough for a table of `log_response`."""
+
+    @abstractmethod
+    def end_free_entropy(self, place: str) -> float:
+        """Free entropy at "trivial" (q = 0) or "recovered" (q = rho), at the model's own scale."""
+
+    @abstractmethod
+    def end_observables(self, place: str) -> dict[str, float]:
+        """Observables there, as limits."""
 
 
 class AbstractInstanceModel(Specification):

@@ -9,7 +9,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.algorithms import gamp
 from solvable.bricks.channels.base import (
+    AbstractAnalyticChannel,
     AbstractChannel,
+    ChannelMoments,
     blind_snr,
     channel_errors,
     channel_moments,
@@ -26,7 +28,6 @@ from solvable.models.base import (
     AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractScalarReplicaModel,
-    LimitObservables,
 )
 
 CARD = dict(
@@ -59,6 +60,7 @@ CARD = dict(
 )
 
 _EVEN = 1e-20  # rho S(0) below it is zero: an even channel's is 1e-30, any other's above 1e-8
+_NESTED_NODES = 6
 _EDGE = 1e-13  # V / rho that stands for V -> 0 where the limit is finite
 
 
@@ -172,7 +174,7 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
             lowest = float(_blind(channel, jnp.asarray(rho)))
             even = lowest * rho < _EVEN
         else:
-            lowest = float(_snr(channel, jnp.asarray(mean**2), jnp.asarray(rho - mean**2)))
+            lowest = float(_moments(channel, *_arrays(mean**2, rho - mean**2)).snr)
         if even:
             curvature, fine = (
                 float(_curvature(channel, jnp.asarray(rho), n)) for n in (ORDER, FINE_ORDER)
@@ -180,6 +182,7 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
             learns = curvature * rho**2 > _EVEN
             weak = 1 / (rho**2 * curvature) if learns else np.inf
             weak_error = weak * (abs(fine / curvature - 1) + 1e-15) if learns else 0.0
+        highest = np.inf if noiseless else float(_moments(channel, *_arrays(rho, _EDGE * rho)).snr)
         recovered = bool(noiseless) and (fixes_z > 0 or fixes_w == 0)
         recovery = fixes_w / fixes_z if fixes_z > 0 else 0.0
         return Limits(
@@ -190,26 +193,38 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
             recovery=recovery if recovered else np.nan,
             perfect=recovery if recovered and fixes_z > 0 else np.nan,
             lowest_response=0.0 if even else lowest,
-            highest_response=np.inf
-            if noiseless
-            else float(_snr(channel, jnp.asarray(rho), jnp.asarray(_EDGE * rho))),
+            highest_response=highest,
         )
 
-    def limit_observables(self) -> LimitObservables:
+    def scan_nodes(self) -> int:
+        """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
+        is_nested = self.channel.emits_reals() and not isinstance(
+            self.channel, AbstractAnalyticChannel
+        )
+        return _NESTED_NODES if is_nested else ORDER
+
+    def end_free_entropy(self, place: str) -> float:
+        """f at q = 0, alpha Psi(0), or at q = rho, -H(w) or infinite."""
+        prior, channel = numeric(self.prior), numeric(self.channel)
+        rho, mean, fixes_w, fixes_z, _ = (float(x) for x in _facts(prior, channel))
+        alpha = float(self.alpha)
+        if place == "trivial":
+            return alpha * float(_moments(channel, *_arrays(0.0, rho)).potential)
+        if fixes_z == 0:
+            return -float(self.prior.entropy())
+        return np.inf if alpha > fixes_w / fixes_z else -np.inf
+
+    def end_observables(self, place: str) -> dict[str, float]:
         """Observables at the two ends, as limits: q = 0 and q = rho."""
         values = {name: float(x) for name, x in _trivial_values(numeric(self)).items()}
-        limits = self.limits()
-        alpha = float(self.alpha)
-        entropy = float(self.prior.entropy())
-        free_entropy = -entropy
-        if not np.isnan(limits.perfect):
-            free_entropy = np.inf if alpha > limits.perfect else -np.inf
-        recovered = {
+        if place == "trivial":
+            return values
+        return {
+            **dict.fromkeys(values, 0.0),
             "overlap": float(self.prior.second_moment()),
-            "free_entropy": free_entropy,
-            "mutual_information": entropy,
+            "free_entropy": self.end_free_entropy("recovered"),
+            "mutual_information": float(self.prior.entropy()),
         }
-        return LimitObservables(values, {**dict.fromkeys(values, 0.0), **recovered})
 
     # ---- instances and the algorithm
 
@@ -248,8 +263,12 @@ def _curvature(channel: AbstractChannel, rho: Any, nodes: int) -> Float[Array, "
 
 
 @eqx.filter_jit
-def _snr(channel: AbstractChannel, q: Any, V: Any) -> Float[Array, ""]:
-    return channel_moments(channel, q, V).snr
+def _moments(channel: AbstractChannel, q: Array, V: Array) -> ChannelMoments:
+    return channel_moments(channel, q, V)
+
+
+def _arrays(*values: float) -> tuple[Array, ...]:
+    return tuple(jnp.asarray(value) for value in values)
 
 
 @eqx.filter_jit

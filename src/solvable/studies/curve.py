@@ -162,9 +162,9 @@ def _end_observables(
     model: AbstractScalarReplicaModel, points: list[FixedPoint], scale: float
 ) -> dict[str, dict[str, float]]:
     """Observables at those ends of the axis that are fixed points here."""
-    if all(point.root >= 0 for point in points):
-        return {}
-    return dict(inject(model, {model.scale_parameter: scale}).limit_observables()._asdict())
+    places = [point.place for point in points if point.root < 0]
+    placed = inject(model, {model.scale_parameter: scale})
+    return {place: placed.end_observables(place) for place in places}
 
 
 def _dataset(

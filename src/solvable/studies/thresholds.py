@@ -68,7 +68,7 @@ def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 
     def end_potential(place: str, scale: float) -> float:
         placed = inject(model, {model.scale_parameter: float(scale)})
-        return placed.limit_observables()._asdict()[place]["free_entropy"]
+        return placed.end_free_entropy(place)
 
     def potential(x: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
         return scalar.potentials(table.model, x, scale, nodes)
