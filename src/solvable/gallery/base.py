@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,7 +57,8 @@ class Report:
         files: the data and the two pictures.
         seconds: how long it took.
         reused: whether the data were there already, from the same code, settings and seed.
-        failed: whether some point ended without an answer.
+        failed: whether the theory ended somewhere without an answer. Runs of an experiment that
+            do not converge, as next to a transition, are part of the figure: open markers.
     """
 
     name: str
@@ -153,7 +155,9 @@ def run(
         files=files,
         seconds=time.monotonic() - started,
         reused=reused,
-        failed=io.failed(dataset),
+        failed=io.failed(
+            dataset[[name for name in ("status", "status_theory") if name in dataset]]
+        ),
     )
 
 
@@ -188,7 +192,8 @@ def threshold_table(documents: list[Mapping[str, Any]]) -> str:
     """Thresholds as aligned lines: name, value, error bound or the reason why there is none."""
     lines = []
     for document in documents:
-        lines.append(f"  thresholds of {document['model']} in {document['parameter']}")
+        model = textwrap.shorten(document["model"], 80, placeholder=" ...")
+        lines.append(f"  thresholds of {model} in {document['parameter']}")
         for name, found in document["thresholds"].items():
             value = found["value"]
             if value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from solvable.core.randomness import key_for, normal_matrix
 from solvable.core.status import Status
 from solvable.gallery import linear_baselines
 from solvable.gallery.base import Comparison, Progress, threshold_table
+from solvable.gallery.workers import two_workers
 from solvable.plotting import image, new_figure, theory_lines, threshold_lines
 
 CARD = dict(
@@ -61,32 +62,60 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     progress("theory", 0.0)
     mosaic, others = split_digits(settings["side"], seed)
     delta = settings["noise_to_signal"] * float(np.mean(mosaic**2))
-    specifications = {
+    models = {
         "others": histogram_model(others, delta),
         "own": histogram_model(mosaic, delta),
     }
-    data, found = _theory(specifications, settings["theory"], settings["ratios"])
-    shape = (len(settings["ratios"]), len(LABELS), settings["designs"])
-    errors = np.full(shape, np.nan)
-    estimates = np.full((*shape[:2], *mosaic.shape), np.nan)
-    statuses = np.full((shape[0], shape[2]), Status.no_branch, dtype=np.int8)
-    with linear_baselines.quiet_solvers(), ThreadPoolExecutor(max_workers=2) as pool:
-        for row, ratio in enumerate(settings["ratios"]):
-            progress(f"n/p = {ratio}", 0.1 + 0.85 * row / shape[0])
-            for number in range(settings["designs"]):
-                design, observation = measure(mosaic, ratio, delta, seed, number)
-                answer = sv.infer(specifications["others"], design=design, observation=observation)
-                statuses[row, number] = answer.status
-                fits = {"amp": np.asarray(answer.mean)}
+    ratios, designs = settings["ratios"], settings["designs"]
+    errors = np.full((len(ratios), len(LABELS), designs), np.nan)
+    estimates = np.full((len(ratios), len(LABELS), *mosaic.shape), np.nan)
+    statuses = np.full((len(ratios), designs), Status.no_branch, dtype=np.int8)
+    with two_workers() as pool:
+        theory = pool.submit(_theory, models, settings["theory"], ratios)
+        jobs = {
+            pool.submit(
+                _on_one_design,
+                models["others"],
+                mosaic,
+                ratio,
+                delta,
+                seed,
+                number,
+                number == 0 and ratio in settings["lasso_ratios"],
+            ): (row, number)
+            for row, ratio in enumerate(ratios)
+            for number in range(designs)
+        }
+        for count, job in enumerate(as_completed([theory, *jobs]), start=1):
+            progress("theory and reconstructions", count / (len(jobs) + 1))
+            if job is theory:
+                continue
+            row, number = jobs[job]
+            fits, statuses[row, number] = job.result()
+            for method, estimate in fits.items():
+                column = list(LABELS).index(method)
+                errors[row, column, number] = squared_error(estimate, mosaic)
                 if number == 0:
-                    lasso = ratio in settings["lasso_ratios"]
-                    fits |= _general_purpose(pool, design, observation, mosaic, lasso)
-                for method, estimate in fits.items():
-                    column = list(LABELS).index(method)
-                    errors[row, column, number] = squared_error(estimate, mosaic)
-                    if number == 0:
-                        estimates[row, column] = estimate.reshape(mosaic.shape)
+                    estimates[row, column] = estimate.reshape(mosaic.shape)
+    data, found = theory.result()
     return _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses)
+
+
+def _on_one_design(
+    model: Any, mosaic: np.ndarray, ratio: float, delta: float, seed: int, number: int, lasso: bool
+) -> tuple[dict[str, np.ndarray], int]:
+    """Estimates of every method that is run on this design, and AMP's status."""
+    design, observation = measure(mosaic, ratio, delta, seed, number)
+    answer = sv.infer(model, design=design, observation=observation)
+    fits = {"amp": np.asarray(answer.mean)}
+    signal = mosaic.ravel()
+    if number == 0:
+        fits["ridge"] = linear_baselines.ridge(design, observation, signal).estimate
+    if lasso:
+        for method, positive in (("positive_lasso", True), ("lasso", False)):
+            fit = linear_baselines.lasso(design, observation, signal, positive)
+            fits[method] = fit.estimate
+    return fits, int(answer.status)
 
 
 def split_digits(side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,12 +139,12 @@ def histogram_model(pixels: np.ndarray, delta: float) -> Any:
 def measure(
     mosaic: np.ndarray, ratio: float, delta: float, seed: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Design with entries N(0, 1/p) and the noisy measurements of the mosaic."""
+    """Design with entries N(0, 1/p), in single precision, and noisy measurements of the mosaic."""
     size = mosaic.size
     samples = round(ratio * size)
     key = key_for(seed, "digits-mosaic", float(ratio), number)
     design_key, noise_key = jax.random.split(key)
-    design = normal_matrix(design_key, (samples, size), scale=size**-0.5)
+    design = normal_matrix(design_key, (samples, size), scale=size**-0.5, dtype="float32")
     noise = np.asarray(jax.random.normal(noise_key, (samples,)))
     return design, design @ mosaic.ravel() + np.sqrt(delta) * noise
 
@@ -125,26 +154,12 @@ def squared_error(estimate: np.ndarray, mosaic: np.ndarray) -> float:
     return float(np.mean((estimate.ravel() - mosaic.ravel()) ** 2))
 
 
-def _general_purpose(pool, design, observation, mosaic, lasso: bool) -> dict[str, np.ndarray]:
-    """Ridge, and where asked for the two Lassos side by side, on the data that AMP had."""
-    signal = mosaic.ravel()
-    jobs = {}
-    if lasso:
-        for method, positive in (("positive_lasso", True), ("lasso", False)):
-            jobs[method] = pool.submit(
-                linear_baselines.lasso, design, observation, signal, positive
-            )
-    fits = {"ridge": linear_baselines.ridge(design, observation, signal)}
-    fits |= {method: job.result() for method, job in jobs.items()}
-    return {method: fit.estimate for method, fit in fits.items()}
-
-
 def _theory(models: Mapping[str, Any], grid, ratios) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     """Curves of the error for each histogram, and the thresholds."""
     start, stop, count = grid
     alpha = np.union1d(np.linspace(start, stop, count), ratios)
     alpha = alpha[np.concatenate([[True], np.diff(alpha) > 1e-9])]
-    found = [sv.thresholds(model, "alpha").document() for model in models.values()]
+    found = [sv.thresholds(models["others"], "alpha").document()]
     parts = []
     for name, model in models.items():
         curve = sv.curve(model, over={"alpha": alpha})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import as_completed
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from matplotlib.figure import Figure
 
 import solvable as sv
 from solvable import io
+from solvable.core.status import Status
 from solvable.gallery.base import Comparison, Progress, threshold_table
+from solvable.gallery.workers import two_workers
 from solvable.plotting import (
     axis_label,
     experiment_points,
@@ -34,35 +37,46 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     `<observable>_theory`.
     """
     model = sv.parse(settings["model"])
-    progress("thresholds", 0.0)
-    found = sv.thresholds(model, "alpha").document()
-    progress("theory", 0.1)
-    start, stop, count = settings["theory"]
-    theory = sv.curve(model, over={"alpha": _grid(start, stop, count, found)})
-    progress("experiment", 0.3)
-    measured = sv.experiment(
-        model,
-        over={"alpha": settings["measured"]},
-        size=settings["size"],
-        instances=settings["instances"],
-        seed=seed,
-    )
-    progress("drawing", 0.95)
-    names = {
-        name: f"{name}_theory"
-        for name in (*io.observables(theory), *io.BOOKKEEPING)
-        if name in measured
-    }
+    progress("theory", 0.0)
+    with two_workers() as pool:
+        theory_job = pool.submit(_theory, model, settings["theory"])
+        jobs = [
+            pool.submit(
+                sv.experiment,
+                model,
+                over={"alpha": [alpha]},
+                size=settings["size"],
+                instances=settings["instances"],
+                seed=seed,
+            )
+            for alpha in settings["measured"]
+        ]
+        for count, _ in enumerate(as_completed([theory_job, *jobs]), start=1):
+            progress("theory and experiment", count / (len(jobs) + 1))
+        theory, found = theory_job.result()
+        measured = xr.concat(
+            [job.result() for job in jobs], "alpha", data_vars="minimal", combine_attrs="override"
+        )
+    own = (*io.observables(theory), *io.BOOKKEEPING)
+    names = {name: f"{name}_theory" for name in own if name in measured}
     data = theory.merge(measured.rename({"alpha": MEASURED, **names}), combine_attrs="override")
-    data.attrs.update(
-        kind="panel",
-        model=settings["model"],
-        thresholds=json.dumps(io.strict([found])),
-        observable=settings["observable"],
-        size=settings["size"],
-        instances=settings["instances"],
-    )
+    data.attrs = {
+        "kind": "panel",
+        "model": settings["model"],
+        "rigour": theory.attrs["rigour"],
+        "references": theory.attrs["references"],
+        "thresholds": json.dumps(io.strict([found])),
+        "observable": settings["observable"],
+        "size": settings["size"],
+        "instances": settings["instances"],
+    }
     return data
+
+
+def _theory(model: Any, grid: tuple[float, float, int]) -> tuple[xr.Dataset, dict[str, Any]]:
+    """The curve on a grid that knows the thresholds, and their document."""
+    found = sv.thresholds(model, "alpha").document()
+    return sv.curve(model, over={"alpha": _grid(*grid, found)}), found
 
 
 def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np.ndarray:
@@ -146,4 +160,10 @@ def summarize(data: xr.Dataset) -> str:
             error = float(point[f"{observable}_standard_error"].sel(algorithm=name))
             row += f"{f'{mean:.4f} +- {error:.4f}':>28}"
         lines.append(row)
+    failed = ~np.isin(data["experiment_status"].values, [x for x in Status if x.is_answer])
+    if failed.any():
+        lines.append(
+            f"    {failed.sum()} of {failed.size} runs ended without convergence; they count with "
+            "their best iterate"
+        )
     return "\n".join(lines)
