@@ -362,6 +362,8 @@ def test_shell_completion():
     environment = {**os.environ, "_SOLVABLE_COMPLETE": "complete_bash"}
     environment |= {"COMP_WORDS": "solvable thr", "COMP_CWORD": "1"}
     assert process(env=environment).stdout.split() == ["thresholds"]
+    environment |= {"COMP_WORDS": "solvable gallery perceptron-b", "COMP_CWORD": "2"}
+    assert process(env=environment).stdout.split() == ["perceptron-binary"]
 
 
 # -------------------------------------------------------------------------------------------------

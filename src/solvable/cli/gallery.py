@@ -9,8 +9,19 @@ import typer
 
 from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, prepare, whole
 
+
+def _figures() -> list[str]:
+    """What the shell offers as a figure's name."""
+    from solvable import catalog
+
+    return [*catalog.names("gallery"), "all", "main"]
+
+
 Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME|all]", help="Which figure; none lists them.")
+    str | None,
+    typer.Argument(
+        metavar="[NAME|all]", help="Which figure; none lists them.", autocompletion=_figures
+    ),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and coarse grids.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute again what is there already.")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +18,14 @@ PLURALS = {
     "layer": "layers",
     "gallery": "gallery",
 }
-Kind = Annotated[str | None, typer.Argument(metavar="[KIND]", help=", ".join(PLURALS.values()))]
+Kind = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[KIND]",
+        help=", ".join(PLURALS.values()),
+        autocompletion=lambda: list(PLURALS.values()),
+    ),
+]
 
 
 def list_(
@@ -64,11 +73,26 @@ def list_(
 
 
 def _section(plural: str, entries: list[dict[str, Any]]) -> str:
-    """One kind's entries, two lines each: what it is, then its parameters, rigour, references."""
+    """One kind's entries: what each is, then its parameters, rigour and references."""
+    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
     lines = [plural.capitalize()]
     for entry in entries:
-        lines.append(f"  {entry['name']}: {entry['summary']}")
-        details = [f"{name} {domain}" for name, domain in entry["parameters"].items()]
+        details = [f"{name}: {domain}" for name, domain in entry["parameters"].items()]
         basis = ", ".join([entry["rigour"], *entry["references"]])
-        lines.append("      " + "; ".join([*details, f"[{basis}]"]))
+        lines += _wrapped(f"{entry['name']}  {entry['summary']}", width, 2)
+        lines += _wrapped("; ".join(details), width, 6)
+        lines += _wrapped(f"[{basis}]", width, 6)
     return "\n".join([*lines, ""])
+
+
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    """The text in lines of the terminal's width."""
+    margin = " " * indent
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin + "  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
