@@ -5,6 +5,7 @@ is a memory map, and never on a copy. Inside `jit` the transposed product is wri
 because XLA on a CPU copies the transpose of ``X.T @ g``.
 """
 
+import functools
 from abc import ABC, abstractmethod
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -73,7 +74,6 @@ class Dense(AbstractDesign):
     def __init__(self, array: np.ndarray):
         self.array = array
         self.n, self.p = array.shape
-        self._shared = _share(array)
 
     def matvec(self, w: Vector) -> Vector:
         return self._product(w, transpose=False)
@@ -81,10 +81,14 @@ class Dense(AbstractDesign):
     def rmatvec(self, g: Vector) -> Vector:
         return self._product(g, transpose=True)
 
+    @functools.cached_property
+    def _shared(self) -> jax.Array | None:
+        return _share(self.array)
+
     def _product(self, vector: Vector, transpose: bool) -> np.ndarray:
         # float64 vectors are cast at the product: mixed types would copy the whole design
         right = np.asarray(vector).astype(self.array.dtype, copy=False)
-        if self._shared is not None and right.ndim == 2 and right.shape[1] >= _FEW:
+        if right.ndim == 2 and right.shape[1] >= _FEW and self._shared is not None:
             # XLA's matrix product on thin right-hand sides beats OpenBLAS
             product = _transposed_product if transpose else _matrix_product
             with jax.default_device(_cpu()):
