@@ -27,6 +27,19 @@ GROUP = "solvable.bricks"
 _FOLDERS = ("bricks", "bricks/priors", "bricks/channels", "bricks/spectra", "models", "gallery")
 _CARD = re.compile(r"^CARD\b[^=\n]*=\s*dict\(.*?^\)$|^CARD\b[^=\n]*=\s*dict\(.*?\)$", re.M | re.S)
 _BASES = {"Prior": "prior", "Channel": "channel", "Spectrum": "spectrum", "Model": "model"}
+# What a user's file may raise while it is imported.
+_USER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,13 @@ def load_file(path: str | Path) -> list[Entry]:
         raise ValueError(
             f"Argument `load` must define new names, but `{taken[0]}` of `{path}` exists already."
         )
-    _import_file(module, path)
+    try:
+        _import_file(module, path)
+    except _USER_ERRORS as error:
+        raise ValueError(
+            f"Argument `load` must be a file that runs, but `{path}` raised "
+            f"{type(error).__name__}: {error}."
+        ) from error
     _added.update(found)
     return list(found.values())
 

@@ -77,6 +77,7 @@ def test_a_users_file_with_and_without_card(tmp_path):
     ("text", "message"),
     [
         ("x = (", "must be a readable Python file"),
+        ("class X(P.Prior): pass", "must be a file that runs, but .* raised NameError"),
         ("x = 1", "must be a file that defines a prior, channel or model"),
         ("CARD = dict(name=open('x'), kind='prior', summary='')", "must be a literal dict"),
         ("CARD = dict(kind='prior', summary='')", "must have a text `name`"),
@@ -92,5 +93,7 @@ def test_bad_files(tmp_path, text, message):
 
 
 def test_a_missing_file():
-    with pytest.raises(ValueError, match=r"must be an existing Python file, but was `nowhere\.py`"):
+    with pytest.raises(
+        ValueError, match=r"must be an existing Python file, but was `nowhere\.py`"
+    ):
         catalog.load_file("nowhere.py")

@@ -1,8 +1,12 @@
 """The grammar of a specification, its printing, and parameters by name."""
 
+import ast
+import contextlib
 import dataclasses
 
 import equinox as eqx
+import hypothesis
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -236,6 +240,54 @@ def test_the_limits_themselves_are_allowed():
     assert repr(sp.parse(deep)).count("Chain") == 8
     padded = "Slab(rho=0.1)".ljust(10_000)
     assert sp.parse(padded) == Slab(rho=0.1)
+
+
+PIECES = [
+    *"()[]{},.=-+:'\"\\#*@ \n0123456789eEj_",
+    "X(",
+    "a=",
+    "True",
+    "None",
+    "for x in",
+    "1e5",
+    "é",
+]
+
+
+def meaning(node):
+    """What a tree of Python's own parser means in the grammar; AssertionError if nothing."""
+    if isinstance(node, ast.Call):
+        assert isinstance(node.func, ast.Name)
+        assert not node.args
+        arguments = {word.arg: meaning(word.value) for word in node.keywords}
+        assert len(arguments) == len(node.keywords)
+        return grammar.Call(node.func.id, arguments)
+    if isinstance(node, ast.List):
+        return [meaning(item) for item in node.elts]
+    if isinstance(node, ast.UnaryOp):
+        return -meaning(node.operand)
+    assert isinstance(node, ast.Constant)
+    return node.value
+
+
+@hypothesis.settings(max_examples=500)
+@hypothesis.given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_what_is_read_means_the_same_in_python(text):
+    text = f"X({text})"
+    try:
+        read = grammar.read(text)
+    except ValueError as error:
+        assert "\n" not in str(error)
+        return
+    assert read == meaning(ast.parse(text.strip(), mode="eval").body)
+
+
+@hypothesis.given(st.text())
+def test_any_text_is_read_or_refused_with_one_line(text):
+    with contextlib.suppress(ValueError):
+        grammar.read(text)
+    with contextlib.suppress(ValueError):
+        grammar.read(f"X(a={text})")
 
 
 def test_spaces_lines_and_plain_data():
