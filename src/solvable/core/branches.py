@@ -11,6 +11,8 @@ h' < 0, and branches begin and end at the extrema of h. The ends of the axis, q 
 fixed points of their own, known from exact limits (`Limits`) and never found as sign changes.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +26,8 @@ from scipy.interpolate import CubicSpline
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import Specification
 
-_CHUNK = 16
+_CHUNK, _LARGE_CHUNK = 16, 512
+_MANY = 192
 _SPACING = 0.25
 _LOWEST, _HIGHEST = -36.0, 36.0  # ln q_hat: V is resolved down to 1e-16 of rho
 _TRIVIAL_LOWEST = -16.0  # an even channel's S is lost to rounding below
@@ -78,7 +81,14 @@ class ScalarProblem(Protocol):
 
 @eqx.filter_jit
 def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
-    return jax.vmap(lambda at: at - model.log_response(at, nodes))(x)
+    return pointwise(lambda at: at - model.log_response(at, nodes), x)
+
+
+def pointwise(function: Any, *columns: Float[Array, " n"]) -> Any:
+    """A function of scalars at every row, `_CHUNK` rows at a time: nested quadratures stay small."""
+    if len(columns[0]) <= _CHUNK:
+        return jax.vmap(function)(*columns)
+    return jax.lax.map(lambda row: function(*row), columns, batch_size=_CHUNK)
 
 
 def level(model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER) -> Float[np.ndarray, " n"]:
@@ -95,17 +105,22 @@ def level(model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER) -> Float[n
 def in_chunks(function: Any, *columns: Float[np.ndarray, " n"]) -> list[np.ndarray]:
     """The leaves of a jitted function of equally long columns, applied in padded chunks.
 
-    All chunks have one size, so that one program serves every length and the last bits of a value
-    do not depend on how many are asked for.
+    Chunks have one of two sizes, so that two programs serve every length.
     """
     count = len(columns[0])
-    outputs = []
-    for start in range(0, max(count, 1), _CHUNK):
-        parts = [np.asarray(c[start : start + _CHUNK], dtype=float) for c in columns]
-        padded = [np.concatenate([p, np.full(_CHUNK - len(p), _pad(p))]) for p in parts]
-        outputs.append(jax.tree.leaves(function(*padded)))
-    columns_out = zip(*outputs, strict=True)
-    return [np.concatenate([np.asarray(x) for x in column])[:count] for column in columns_out]
+    size = _CHUNK if count <= _MANY else _LARGE_CHUNK
+
+    def chunk(start: int) -> list[np.ndarray]:
+        parts = [np.asarray(c[start : start + size], dtype=float) for c in columns]
+        padded = [np.concatenate([p, np.full(size - len(p), _pad(p))]) for p in parts]
+        return [np.asarray(x) for x in jax.tree.leaves(function(*padded))]
+
+    starts = range(0, max(count, 1), size)
+    # the first chunk compiles; then one program runs on every core
+    outputs = [chunk(0)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        outputs += pool.map(chunk, starts[1:])
+    return [np.concatenate(column)[:count] for column in zip(*outputs, strict=True)]
 
 
 def _pad(part: np.ndarray) -> float:

@@ -103,14 +103,14 @@ def _present(name: str, value: float, error: float) -> Threshold:
 def scalar_thresholds(
     table: Scan,
     potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, float], float],
+    end_potential: Callable[[str, np.ndarray], np.ndarray],
 ) -> dict[str, Threshold]:
     """The five thresholds in the scale parameter.
 
     Args:
         table: the scan, wide enough to hold every extremum.
         potential: (ln q_hat, scale, nodes a panel) -> free entropy, vectorised.
-        end_potential: ("trivial" or "recovered", scale) -> free entropy at q = 0 or q = rho.
+        end_potential: ("trivial" or "recovered", scales) -> free entropy at q = 0 or q = rho.
     """
     limits = table.limits
     weak = absent("weak_recovery")
@@ -188,7 +188,7 @@ def _first_order(
     table: Scan,
     top: Fold,
     potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, float], float],
+    end_potential: Callable[[str, np.ndarray], np.ndarray],
 ) -> Threshold:
     """The scale at which the best branches on either side of the fold have equal potentials."""
 
@@ -221,17 +221,25 @@ def _first_order(
     return _present("information_theoretic", value, error)
 
 
+def _places(table: Scan) -> list[str]:
+    """The ends of the axis that are fixed points at some scale."""
+    limits = table.limits
+    ends = (("trivial", limits.trivial), ("recovered", limits.recovered))
+    return [place for place, exists in ends if exists]
+
+
 def _potential_gap(
     table: Scan,
     top: Fold,
     scales: np.ndarray,
     potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, float], float],
+    end_potential: Callable[[str, np.ndarray], np.ndarray],
     nodes: int,
 ) -> np.ndarray:
     """Best free entropy above the fold minus the best below it; infinite where one side is empty."""
     roots = find_roots(table, scales)
     inner = potential(roots.x, scales[roots.index], nodes)
+    ends = {place: end_potential(place, scales) for place in _places(table)}
     above, below = np.full(len(scales), -np.inf), np.full(len(scales), -np.inf)
     for k, points in enumerate(fixed_points(table, roots, scales)):
         for point in points:
@@ -240,7 +248,7 @@ def _potential_gap(
             if point.place == "interior":
                 value, is_above = inner[point.root], roots.x[point.root] > top.x
             else:
-                value, is_above = end_potential(point.place, scales[k]), point.place == "recovered"
+                value, is_above = ends[point.place][k], point.place == "recovered"
             side = above if is_above else below
             side[k] = max(side[k], value)
     return np.where(np.isneginf(above), -1e3, np.where(np.isneginf(below), 1e3, above - below))

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.branches import Limits
@@ -62,12 +63,16 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
         """Quadrature nodes a panel that are enough for a table of `log_response`."""
 
     @abstractmethod
-    def end_free_entropy(self, place: str) -> float:
-        """Free entropy at "trivial" (q = 0) or "recovered" (q = rho), at the model's own scale."""
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Free entropy at "trivial" (q = 0) or "recovered" (q = rho), at many scales."""
 
     @abstractmethod
-    def end_observables(self, place: str) -> dict[str, float]:
-        """Observables there, as limits."""
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """Observables there, as limits, at many scales."""
 
 
 class AbstractInstanceModel(Specification):

@@ -22,7 +22,7 @@ from solvable.core.arguments import UNSET, instance, parameter, positive
 from solvable.core.branches import Limits
 from solvable.core.instance import Data, Instance
 from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.specification import numeric
+from solvable.core.specification import inject, numeric
 from solvable.models import glm_instances
 from solvable.models.base import (
     AbstractInstanceModel,
@@ -203,28 +203,34 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
         )
         return _NESTED_NODES if is_nested else ORDER
 
-    def end_free_entropy(self, place: str) -> float:
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
         """f at q = 0, alpha Psi(0), or at q = rho, -H(w) or infinite."""
         prior, channel = numeric(self.prior), numeric(self.channel)
-        rho, mean, fixes_w, fixes_z, _ = (float(x) for x in _facts(prior, channel))
-        alpha = float(self.alpha)
+        rho, _, fixes_w, fixes_z, _ = (float(x) for x in _facts(prior, channel))
         if place == "trivial":
-            return alpha * float(_moments(channel, *_arrays(0.0, rho)).potential)
+            return scales * float(_moments(channel, *_arrays(0.0, rho)).potential)
         if fixes_z == 0:
-            return -float(self.prior.entropy())
-        return np.inf if alpha > fixes_w / fixes_z else -np.inf
+            return np.full(len(scales), -float(self.prior.entropy()))
+        return np.where(scales > fixes_w / fixes_z, np.inf, -np.inf)
 
-    def end_observables(self, place: str) -> dict[str, float]:
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
         """Observables at the two ends, as limits: q = 0 and q = rho."""
-        values = {name: float(x) for name, x in _trivial_values(numeric(self)).items()}
+        one = inject(self, {"alpha": 1.0})
+        values = {name: float(x) for name, x in _trivial_values(numeric(one)).items()}
+        found = {name: np.full(len(scales), x) for name, x in values.items()}
         if place == "trivial":
-            return values
-        return {
-            **dict.fromkeys(values, 0.0),
+            linear = ("free_entropy", "mutual_information")
+            return found | {name: scales * values[name] for name in linear}
+        known = {
             "overlap": float(self.prior.second_moment()),
-            "free_entropy": self.end_free_entropy("recovered"),
             "mutual_information": float(self.prior.entropy()),
         }
+        found = {name: np.full(len(scales), known.get(name, 0.0)) for name in values}
+        return found | {"free_entropy": self.end_free_entropy("recovered", scales)}
 
     # ---- instances and the algorithm
 

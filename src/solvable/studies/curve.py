@@ -10,7 +10,7 @@ from solvable import catalog
 from solvable.core.arguments import UNSET, grid
 from solvable.core.fixed_points import MAIN_BRANCHES, FixedPoint, name_branches
 from solvable.core.precision import require_x64
-from solvable.core.specification import get, inject, parameters, replace, resolve
+from solvable.core.specification import get, parameters, replace, resolve
 from solvable.core.status import Status
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies import scalar
@@ -102,69 +102,58 @@ def _scale(model: AbstractScalarReplicaModel) -> Any:
 
 
 class _Row:
-    """All branches along the scale parameter at one value of the others."""
+    """All branches along the scale parameter at one value of the others.
 
-    def __init__(self, count: int, observables: list[str]) -> None:
+    Attributes:
+        values: observables, error bound, residual and steps of every fixed point, in one list.
+        places: branch name -> (positions along the scale, positions in that list, statuses).
+    """
+
+    def __init__(self, count: int, values: dict[str, np.ndarray]) -> None:
         self.count = count
-        self.observables = observables
-        self.columns: dict[str, dict[str, np.ndarray]] = {}
+        self.values = values
+        self.places: dict[str, list[tuple[int, int, Status]]] = {n: [] for n in MAIN_BRANCHES}
 
-    def branch(self, name: str) -> dict[str, np.ndarray]:
-        """The columns of one branch, made absent at first."""
-        if name not in self.columns:
-            floats = [*self.observables, "error_bound", "residual"]
-            self.columns[name] = {key: np.full(self.count, np.nan) for key in floats}
-            self.columns[name]["status"] = np.full(self.count, Status.no_branch, dtype=np.int8)
-            self.columns[name]["steps"] = np.zeros(self.count, dtype=np.int32)
-        return self.columns[name]
+    def column(self, branch: str, key: str) -> np.ndarray:
+        """One variable of one branch along the scale; NaN or no_branch where it is absent."""
+        places = self.places.get(branch, [])
+        along = [k for k, _, _ in places]
+        if key == "status":
+            column = np.full(self.count, Status.no_branch, dtype=np.int8)
+            column[along] = [status for _, _, status in places]
+            return column
+        steps = key == "steps"
+        column = np.full(self.count, 0 if steps else np.nan, dtype=np.int32 if steps else float)
+        found = [(k, member) for k, member, _ in places if member >= 0]
+        column[[k for k, _ in found]] = self.values[key][[member for _, member in found]]
+        return column
 
 
 def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
     table = scalar.tabulate(model, (float(scales.min()), float(scales.max())))
     roots, points = scalar.solve(table, scales)
-    inner = scalar.observe(table.model, roots.x, scales[roots.index])
-    sensitivity = inner.pop("_sensitivity")
-    row = _Row(len(scales), list(inner))
-    for name in MAIN_BRANCHES:
-        row.branch(name)
+    values = scalar.observe(table.model, roots.x, scales[roots.index])
+    values["error_bound"] = roots.error * values.pop("_sensitivity")
+    values["residual"], values["steps"] = roots.residual, roots.steps
+    offsets: dict[str, int] = {}
+    for place in sorted({p.place for here in points for p in here if p.root < 0}):
+        offsets[place] = len(values["residual"])
+        ends = model.end_observables(place, scales)
+        nothing = np.zeros(len(scales))
+        values = {key: np.r_[column, ends.get(key, nothing)] for key, column in values.items()}
+    finite = ~np.any([np.isnan(column) for column in values.values()], axis=0)
+    row = _Row(len(scales), values)
     for k, here in enumerate(points):
-        at_ends = _end_observables(model, here, float(scales[k]))
-        entropies = [
-            float(inner["free_entropy"][p.root])
-            if p.root >= 0
-            else at_ends[p.place]["free_entropy"]
-            for p in here
-        ]
+        members = [p.root if p.root >= 0 else offsets[p.place] + k for p in here]
         if not here:
             for name in MAIN_BRANCHES[:3]:
-                row.branch(name)["status"][k] = Status.left_domain
-        for name, position in name_branches(here, entropies).items():
-            point, columns = here[position], row.branch(name)
-            status = point.status
-            if point.root >= 0:
-                values = {key: column[point.root] for key, column in inner.items()}
-                error = roots.error[point.root] * sensitivity[point.root]
-                columns["residual"][k] = roots.residual[point.root]
-                columns["steps"][k] = roots.steps[point.root]
-            else:
-                values, error = at_ends[point.place], 0.0
-                columns["residual"][k] = 0.0
-            if any(np.isnan(v) for v in values.values()):
-                status = Status.non_finite
-            for key, value in values.items():
-                columns[key][k] = value
-            columns["error_bound"][k] = error
-            columns["status"][k] = status
+                row.places[name].append((k, -1, Status.left_domain))
+        named = name_branches(here, [float(values["free_entropy"][m]) for m in members])
+        for name, position in named.items():
+            member = members[position]
+            status = here[position].status if finite[member] else Status.non_finite
+            row.places.setdefault(name, []).append((k, member, status))
     return row
-
-
-def _end_observables(
-    model: AbstractScalarReplicaModel, points: list[FixedPoint], scale: float
-) -> dict[str, dict[str, float]]:
-    """Observables at those ends of the axis that are fixed points here."""
-    places = [point.place for point in points if point.root < 0]
-    placed = inject(model, {model.scale_parameter: scale})
-    return {place: placed.end_observables(place) for place in places}
 
 
 def _dataset(
@@ -178,14 +167,14 @@ def _dataset(
 
     from solvable.io import provenance
 
-    extra = sorted({name for row in rows for name in row.columns} - set(MAIN_BRANCHES))
+    extra = sorted({name for row in rows for name in row.places} - set(MAIN_BRANCHES))
     branches = [*MAIN_BRANCHES, *extra]
-    names = list(rows[0].branch("bayes"))
+    names = [*rows[0].values, "status"]
     order = [*rest, model.scale_parameter]
     shape = tuple(len(grids[name]) for name in order)
     variables = {}
     for key in names:
-        table = np.stack([[row.branch(b)[key] for b in branches] for row in rows])
+        table = np.stack([[row.column(b, key) for b in branches] for row in rows])
         array = np.moveaxis(table.reshape(*shape[:-1], len(branches), shape[-1]), -2, -1)
         variables[key] = ((*order, "branch"), array)
     data = xr.Dataset(variables, coords={**{n: grids[n] for n in order}, "branch": branches})

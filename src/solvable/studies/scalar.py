@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from solvable.core.branches import Roots, Scan, find_roots, in_chunks, scan
+from solvable.core.branches import Roots, Scan, find_roots, in_chunks, pointwise, scan
 from solvable.core.fixed_points import FixedPoint, fixed_points
 from solvable.core.quadrature import ORDER
 from solvable.core.specification import inject, numeric
@@ -29,7 +29,7 @@ def _potentials(model: Any, x: Array, scale: Array, nodes: int) -> Array:
         placed = inject(model, {model.scale_parameter: value})
         return placed.free_entropy(placed.order_at(log_q_hat, nodes), nodes)
 
-    return jax.vmap(at)(x, scale)
+    return pointwise(at, x, scale)
 
 
 def potentials(
@@ -47,7 +47,7 @@ def _observe(model: Any, x: Array, scale: Array) -> dict[str, Array]:
         found = placed.observables(order)
         return {**found, "_sensitivity": jnp.abs(tangent.overlap)}
 
-    return jax.vmap(at)(x, scale)
+    return pointwise(at, x, scale)
 
 
 def observe(

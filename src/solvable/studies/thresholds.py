@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from solvable.core.arguments import UNSET
 from solvable.core.precision import require_x64
-from solvable.core.specification import inject, replace, resolve
+from solvable.core.specification import replace, resolve
 from solvable.core.status import Status
 from solvable.core.thresholds import Threshold, Thresholds, absent, scalar_thresholds
 from solvable.models.base import AbstractScalarReplicaModel
@@ -66,14 +66,10 @@ def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     table = scalar.tabulate(model, scalar.WIDEST)
 
-    def end_potential(place: str, scale: float) -> float:
-        placed = inject(model, {model.scale_parameter: float(scale)})
-        return placed.end_free_entropy(place)
-
     def potential(x: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
         return scalar.potentials(table.model, x, scale, nodes)
 
-    return scalar_thresholds(table, potential, end_potential)
+    return scalar_thresholds(table, potential, model.end_free_entropy)
 
 
 def search(
