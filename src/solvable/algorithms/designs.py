@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from solvable.core.arguments import describe, is_traced
 
-Vector = Float[Array, "..."] | np.ndarray
+Vector = Float[Array, "..."] | Float[np.ndarray, "..."]
 
 
 @runtime_checkable

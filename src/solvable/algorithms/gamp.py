@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from solvable.algorithms.designs import (
     AbstractDesign,
@@ -50,9 +50,9 @@ class Start(eqx.Module):
             does not depend on the design, of the shape of the observation for a spectral one.
     """
 
-    mean: Float[Array, "..."]
-    variance: Float[Array, "..."]
-    g: Float[Array, "..."]
+    mean: Vector
+    variance: Vector
+    g: Vector
 
 
 class State(eqx.Module):
@@ -71,14 +71,14 @@ class State(eqx.Module):
         steps: iterations done.
     """
 
-    mean: Float[Array, "..."]
-    variance: Float[Array, "..."]
-    g: Float[Array, "..."]
-    precision: Float[Array, "..."]
-    offset: Float[Array, "..."]
-    column_means: Float[Array, "..."] | None
-    row: Float[Array, "..."]
-    second_moment: Float[Array, ""]
+    mean: Vector
+    variance: Vector
+    g: Vector
+    precision: Vector
+    offset: Vector
+    column_means: Vector | None
+    row: Vector
+    second_moment: Vector
     vector: bool = eqx.field(static=True)
     steps: Any = 0
 
@@ -95,9 +95,9 @@ class Info(eqx.Module):
         kept_precision: how many precisions were kept from the step before at exact recovery.
     """
 
-    residual: Float[Array, "..."]
-    output_variance: Float[Array, "..."]
-    variance: Float[Array, "..."]
+    residual: Vector
+    output_variance: Vector
+    variance: Vector
     negative_precision: Any
     kept_precision: Any
 
@@ -216,7 +216,7 @@ def step(
 def curvature_at_zero(channel: AbstractChannel, y: np.ndarray, V: float) -> np.ndarray:
     """-d^2 log Z / d omega^2 of every output at omega = 0, which spectral methods start from."""
     omega = np.zeros_like(y)
-    return _elementwise(_output, numeric(channel), np, y, omega, np.full(1, V))[1]
+    return np.asarray(_elementwise(_output, numeric(channel), np, y, omega, np.full(1, V))[1])
 
 
 def _check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ has the smallest weak-recovery threshold, alpha E (m - 1)^2 = 1. m(y) follows fr
 own curvature at omega = 0, so any channel will do.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import equinox as eqx
@@ -139,13 +140,18 @@ def predicted_overlap(
     low, high = top + 1e-9 * max(1.0, abs(top)), top + 1e3 * max(1.0, abs(top))
     if top <= 0 or slope(low) >= 0 or slope(high) <= 0:
         return 1.0, 0.0
-    bulk = scipy.optimize.brentq(slope, low, high)
+    bulk = _root(slope, low, high)
     if difference(bulk) <= 0 or difference(high) >= 0:
         return 1.0, 0.0
-    level = float(scipy.optimize.brentq(difference, bulk, high))
+    level = _root(difference, bulk, high)
     square = gain(level) ** 2
     cosine = (1 / alpha - square.mean()) / (1 / alpha + np.mean((m - 1) * square))
     return level, float(np.clip(cosine, 0.0, 1.0))
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    found: Any = scipy.optimize.brentq(function, low, high)
+    return float(found)
 
 
 def _scaled(
@@ -176,16 +182,16 @@ def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.nda
     def product(v: np.ndarray) -> np.ndarray:
         return np.asarray(design.rmatvec(T * np.asarray(design.matvec(v.ravel()))))
 
-    operator: Any = scipy.sparse.linalg.LinearOperator((p, p), matvec=product, dtype=np.float64)
+    linear: Any = scipy.sparse.linalg.LinearOperator  # its stubs know only the base class
+    operator = linear((p, p), matvec=product, dtype=np.float64)
     first = numpy_generator(key).standard_normal(p)
     if p < _DENSE:
         return np.linalg.eigh(operator @ np.eye(p))[1][:, -1]
     # One thread: numpy's and ARPACK's BLAS would wait for each other, and one core fills the
     # memory bus. A loose tolerance: the vector's distance from the signal is far larger.
     with threadpool_limits(1):
-        _, vectors = scipy.sparse.linalg.eigsh(
-            operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40
-        )
+        largest: Any = scipy.sparse.linalg.eigsh
+        _, vectors = largest(operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40)
     return vectors[:, 0] / np.linalg.norm(vectors[:, 0])
 
 

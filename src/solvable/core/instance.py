@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -28,4 +29,4 @@ class Instance(eqx.Module):
     """
 
     data: Data
-    signal: Float[Array, "..."]
+    signal: Float[Array, "..."] | Float[np.ndarray, "..."]

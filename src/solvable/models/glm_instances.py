@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from solvable.algorithms import spectral
+from solvable.algorithms.designs import Vector
 from solvable.algorithms.gamp import Start, State, bucket, init
 from solvable.algorithms.gamp_run import Outcome, run
 from solvable.bricks.channels.base import (
@@ -88,12 +89,12 @@ def sample_instance(
     signal = np.array(_draw_signal(numeric(model.prior), fold(key, "signal"), p))
     z = np.zeros(bucket(n))
     z[:n] = design @ signal.astype(design.dtype)
-    y = np.array(_draw_outputs(numeric(model.channel), fold(key, "noise"), z))[:n]
+    y = np.array(_draw_outputs(numeric(model.channel), fold(key, "noise"), jnp.asarray(z)))[:n]
     return Instance(Data(design, y), signal)
 
 
 def informed_start(
-    prior: AbstractPrior, signal: Float[np.ndarray, " p"], overlap: float, key: PRNGKeyArray
+    prior: AbstractPrior, signal: Vector, overlap: float, key: PRNGKeyArray
 ) -> Start:
     """A start of a given overlap: the posterior given the signal in Gaussian noise.
 
@@ -119,7 +120,8 @@ def informed_start(
     def excess(log_q_hat: float) -> float:
         return float(_prior_moments(brick, jnp.exp(log_q_hat))[0]) - overlap
 
-    q_hat = float(np.exp(scipy.optimize.brentq(excess, np.log(1e-10), np.log(1e10))))
+    root: Any = scipy.optimize.brentq(excess, np.log(1e-10), np.log(1e10))
+    q_hat = float(np.exp(root))
     noise = np.asarray(jax.random.normal(key, signal.shape))
     field = jnp.asarray(q_hat * signal + np.sqrt(q_hat) * noise)
     mean, variance = _posterior(brick, field, jnp.asarray(q_hat))

@@ -107,7 +107,7 @@ def _lasso(model: Any, data: Data, key: PRNGKeyArray) -> Fit:
     errors = np.mean((y[test, None] - X[test] @ path) ** 2, axis=0) if len(test) else [0.0]
     best = float(penalties[int(np.argmin(errors))])
     fit = Lasso(alpha=best, fit_intercept=False, max_iter=_SWEEPS).fit(X, y)
-    status = Status.max_steps if fit.n_iter_ >= _SWEEPS else Status.converged
+    status = Status.max_steps if int(np.max(fit.n_iter_)) >= _SWEEPS else Status.converged
     return Fit(np.asarray(fit.coef_, dtype=float), None, status)
 
 
@@ -132,10 +132,11 @@ def _mlp(model: Any, data: Data, key: PRNGKeyArray) -> Fit:
     """One hidden layer of 32 rectified units, weight decay, 40 epochs of Adam."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    kind = MLPRegressor if model.channel.emits_reals() else MLPClassifier
-    if kind is MLPClassifier and len(np.unique(data.observation)) < 2:
+    reals = model.channel.emits_reals()
+    if not reals and len(np.unique(data.observation)) < 2:
         label = data.observation[0]
         return Fit(None, lambda rows: np.full(len(rows), label), Status.converged)
+    kind: Any = MLPRegressor if reals else MLPClassifier
     network = kind(
         hidden_layer_sizes=(32,),
         alpha=1e-2,
