@@ -1,5 +1,8 @@
 """What all tests share: Hypothesis settings, the compilation cache, what a skip means."""
 
+import doctest
+import re
+
 import hypothesis
 import pytest
 
@@ -17,6 +20,26 @@ hypothesis.settings.register_profile(
     print_blob=False,
 )
 hypothesis.settings.load_profile("solvable")
+
+_NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+class NumericChecker(doctest.OutputChecker):
+    """Compares outputs of examples: words exactly, spaces loosely, numbers to 1e-6."""
+
+    def check_output(self, want, got, optionflags):
+        if super().check_output(want, got, optionflags):
+            return True
+        wanted, found = (_NUMBER.findall(text) for text in (want, got))
+        words = [_NUMBER.sub("#", text) for text in (want, got)]
+        return super().check_output(*words, optionflags) and [
+            pytest.approx(float(number), rel=1e-6, abs=1e-9) for number in wanted
+        ] == [float(number) for number in found]
+
+
+@pytest.fixture
+def checker():
+    return NumericChecker()
 
 
 def pytest_addoption(parser):
