@@ -19,6 +19,7 @@ from solvable.core.randomness import key_for, normal_matrix
 from solvable.core.status import Status
 from solvable.gallery import linear_baselines
 from solvable.gallery.base import Comparison, Progress, threshold_table
+from solvable.gallery.panels import same_branches
 from solvable.gallery.workers import two_workers
 from solvable.plotting import image, new_figure, theory_lines, threshold_lines
 
@@ -164,7 +165,7 @@ def _theory(models: Mapping[str, Any], grid, ratios) -> tuple[xr.Dataset, list[d
     for name, model in models.items():
         curve = sv.curve(model, over={"alpha": alpha})
         parts.append(curve[["status", "error_bound", OBSERVABLE]].assign_coords(histogram=name))
-    return xr.concat(parts, dim="histogram", join="outer"), found
+    return xr.concat(same_branches(parts), dim="histogram", join="exact"), found
 
 
 def _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses) -> xr.Dataset:

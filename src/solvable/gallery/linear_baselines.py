@@ -10,8 +10,8 @@ import scipy.linalg
 
 RIDGE_PENALTIES = (1e-3, 1e-2, 1e-1)  # the error is flat below them, down to 0
 # Fractions of the penalty at which the Lasso's solution becomes zero.
-LASSO_PENALTIES = (0.05, 0.01, 0.002, 0.001)
-LASSO_SWEEPS = 500
+LASSO_PENALTIES = (0.05, 0.01, 0.002, 0.0007)
+LASSO_SWEEPS = 1000
 
 
 @dataclass(frozen=True)

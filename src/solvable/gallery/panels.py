@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
 from typing import Any
 
@@ -27,7 +27,7 @@ from solvable.plotting import (
 )
 
 MEASURED = "alpha_measured"
-_BESIDE = 1e-6  # how close to a threshold the curve is computed, on either side
+_BESIDE_FOLD, _BESIDE = 1e-6, 1e-3  # how close to a threshold the curve is computed
 
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
@@ -48,18 +48,20 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
                 size=settings["size"],
                 instances=settings["instances"],
                 seed=seed,
+                max_steps=settings["max_steps"],
             )
             for alpha in settings["measured"]
         ]
         for count, _ in enumerate(as_completed([theory_job, *jobs]), start=1):
             progress("theory and experiment", count / (len(jobs) + 1))
         theory, found = theory_job.result()
-        measured = xr.concat(
-            [job.result() for job in jobs], "alpha", data_vars="minimal", combine_attrs="override"
-        )
+        theory, *parts = same_branches([theory, *(job.result() for job in jobs)])
+    measured = xr.concat(
+        parts, "alpha", data_vars="minimal", combine_attrs="override", join="exact"
+    )
     own = (*io.observables(theory), *io.BOOKKEEPING)
     names = {name: f"{name}_theory" for name in own if name in measured}
-    data = theory.merge(measured.rename({"alpha": MEASURED, **names}), combine_attrs="override")
+    data = theory.merge(measured.rename({"alpha": MEASURED, **names}), join="exact")
     data.attrs = {
         "kind": "panel",
         "model": settings["model"],
@@ -73,6 +75,19 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     return data
 
 
+def same_branches(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """The data sets with all branches that occur in any of them, absent ones as `no_branch`."""
+    names: dict[str, None] = {}
+    for part in parts:
+        names |= dict.fromkeys(str(name) for name in part["branch"].values)
+    fill = {"status": Status.no_branch.value, "steps": 0}
+    filled = []
+    for part in parts:
+        values = {name: fill.get(str(name), np.nan) for name in part.data_vars}
+        filled.append(part.reindex(branch=list(names), fill_value=values))
+    return filled
+
+
 def _theory(model: Any, grid: tuple[float, float, int]) -> tuple[xr.Dataset, dict[str, Any]]:
     """The curve on a grid that knows the thresholds, and their document."""
     found = sv.thresholds(model, "alpha").document()
@@ -80,12 +95,19 @@ def _theory(model: Any, grid: tuple[float, float, int]) -> tuple[xr.Dataset, dic
 
 
 def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np.ndarray:
-    """An even grid, with both sides of each threshold added so that jumps stand upright."""
-    places = [entry["value"] for entry in found["thresholds"].values()]
-    inside = [place for place in places if place is not None and start < place < stop]
-    beside = [place + side for place in inside for side in (-_BESIDE, _BESIDE)]
-    grid = np.unique(np.concatenate([np.linspace(start, stop, count), beside]))
-    return grid[np.concatenate([[True], np.diff(grid) > _BESIDE / 2])]
+    """An even grid, with both sides of each threshold added so that jumps stand upright.
+
+    Where branches end in a fold the curve goes close to it, since they meet like a square root;
+    where the signal becomes recoverable it does not, since errors below 1e-12 have no digits.
+    """
+    sides = []
+    for name, entry in found["thresholds"].items():
+        place = entry["value"]
+        if place is not None and start < place < stop:
+            beside = _BESIDE_FOLD if name in ("algorithmic", "spinodal_uninformed") else _BESIDE
+            sides += [place - beside, place + beside]
+    grid = np.unique(np.concatenate([np.linspace(start, stop, count), sides]))
+    return grid[np.concatenate([[True], np.diff(grid) > _BESIDE_FOLD / 2])]
 
 
 def make_picture(data: xr.Dataset, title: str, top: float, hard: tuple[str, str] | None) -> Figure:

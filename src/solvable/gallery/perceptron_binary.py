@@ -32,6 +32,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         else [0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.35, 1.45, 1.55, 1.7, 1.9],
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,
+        "max_steps": 200,
         "observable": "bayes_error",
     }
 

@@ -27,9 +27,10 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "model": "GLM(prior=Rademacher(), channel=SymmetricDoor(k=0.67449))",
         "theory": [0.02, 2.5, 125],
-        "measured": [0.8, 2.2] if quick else [0.5, 0.9, 1.2, 1.4, 1.5, 1.6, 1.7, 1.9, 2.2, 2.4],
+        "measured": [0.8, 2.2] if quick else [0.5, 0.9, 1.2, 1.4, 1.5, 1.65, 1.8, 2.1, 2.4],
         "size": 200 if quick else 1000,
-        "instances": 3 if quick else 8,
+        "instances": 3 if quick else 6,
+        "max_steps": 200,
         "observable": "bayes_error",
     }
 

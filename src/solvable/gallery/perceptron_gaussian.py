@@ -30,6 +30,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "measured": [1, 3] if quick else [0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6],
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,
+        "max_steps": 200,
         "observable": "bayes_error",
     }
 

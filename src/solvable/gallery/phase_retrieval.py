@@ -30,7 +30,8 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "measured": [0.3, 1.45] if quick else [0.3, 0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.45],
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,
-        "observable": "mse",
+        "max_steps": 500,
+        "observable": "generalization_error",
     }
 
 
@@ -44,6 +45,6 @@ def make_picture(data: xr.Dataset) -> Figure:
     return panels.make_picture(
         data,
         "Phase retrieval:  y = |x·w|,  w ~ N(0, 1)",
-        top=1.05,
+        top=0.5,
         hard=("information_theoretic", "algorithmic"),
     )

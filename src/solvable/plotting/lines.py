@@ -73,8 +73,16 @@ def theory_lines(
         else:
             xs, ys = x, y
         look = branch_style(name, str(data.attrs.get("rigour", "")))
-        (lines[name],) = ax.plot(xs, ys, **{"label": branch_label(name), **look, **style})
+        label = branch_label(name)
+        if label in [line.get_label() for line in lines.values()] or not _has_segment(ys):
+            label = "_nolegend_"
+        (lines[name],) = ax.plot(xs, ys, **{"label": label, **look, **style})
     return lines
+
+
+def _has_segment(y: np.ndarray) -> bool:
+    """Whether two neighbors are numbers, so that a line shows."""
+    return bool((np.isfinite(y[1:]) & np.isfinite(y[:-1])).any()) or len(y) == 1
 
 
 def _values(data: xr.Dataset, observable: str, branch: str) -> np.ndarray:
@@ -186,7 +194,7 @@ def experiment_points(
             continue
         error = data[f"{observable}_standard_error"].sel(algorithm=name).values
         index = general.index(name) if name in general else 0
-        look = {"linestyle": "none", "zorder": 3.0, **algorithm_style(name, index), **style}
+        look = {"linestyle": "none", **algorithm_style(name, index), **style}
         drawn[name] = ax.errorbar(x, y, yerr=error, label=algorithm_label(name), **look)
         _open_markers(ax, data, name, x, y, look)
     return drawn
@@ -201,11 +209,12 @@ def _open_markers(ax, data, algorithm, x, y, look) -> list[Line2D]:
     failed &= np.isfinite(y)
     if not failed.any():
         return []
-    marker = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+    marker = {key: look[key] for key in ("color", "marker", "markersize")}
     return ax.plot(
         x[failed],
         y[failed],
         markerfacecolor="white",
+        linestyle="none",
         zorder=look["zorder"] + 0.1,
         label=f"{algorithm_label(algorithm)}, some not converged",
         **marker,

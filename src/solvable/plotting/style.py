@@ -94,7 +94,9 @@ def symbol(name: str) -> str:
 
 
 def branch_label(branch: str) -> str:
-    """Words for a branch."""
+    """Words for a branch; all unstable ones are called so."""
+    if branch.startswith("unstable"):
+        return "unstable"
     return _BRANCHES.get(branch, branch.replace("_", " "))
 
 
@@ -133,9 +135,12 @@ def branch_style(branch: str, rigour: str = "") -> dict:
 
 
 def algorithm_style(algorithm: str, index: int = 0) -> dict:
-    """Color and marker of an algorithm; AMP has the color of its theory line."""
+    """Color and marker of an algorithm; AMP has the color of its theory line.
+
+    The others have larger markers below AMP's, so that both show where they agree.
+    """
     if algorithm == "amp":
-        return {"color": VERMILION, "marker": "o"}
+        return {"color": VERMILION, "marker": "o", "markersize": 4.5, "zorder": 3.2}
     others = [(PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (GREEN, "v"), ("#000000", "P")]
     color, marker = others[index % len(others)]
-    return {"color": color, "marker": marker}
+    return {"color": color, "marker": marker, "markersize": 7.0, "zorder": 2.8}
