@@ -49,6 +49,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
                 instances=settings["instances"],
                 seed=seed,
                 max_steps=settings["max_steps"],
+                baselines=settings["baselines"],
             )
             for alpha in settings["measured"]
         ]

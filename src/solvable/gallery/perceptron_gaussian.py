@@ -31,6 +31,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,
         "max_steps": 200,
+        "baselines": True,
         "observable": "bayes_error",
     }
 

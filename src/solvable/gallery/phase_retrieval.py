@@ -31,7 +31,8 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,
         "max_steps": 500,
-        "observable": "generalization_error",
+        "baselines": False,
+        "observable": "mse",
     }
 
 
@@ -45,6 +46,6 @@ def make_picture(data: xr.Dataset) -> Figure:
     return panels.make_picture(
         data,
         "Phase retrieval:  y = |x·w|,  w ~ N(0, 1)",
-        top=0.5,
+        top=1.05,
         hard=("information_theoretic", "algorithmic"),
     )
