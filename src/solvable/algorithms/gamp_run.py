@@ -79,6 +79,18 @@ def run(
 
     Raises:
         ValueError: if an option is out of its range or shapes do not fit.
+
+    Example:
+        >>> import solvable as sv
+        >>> model = sv.GLM(prior=sv.Rademacher(), channel=sv.Sign(), alpha=2.0)
+        >>> from solvable.core.randomness import key_for
+        >>> problem = model.sample(key_for(0, "example"), 500)
+        >>> outcome = run(model.prior, model.channel, problem.data)
+        >>> Status(int(outcome.status)).name, round(float((outcome.mean * problem.signal).mean()), 6)
+        ('converged', 1.0)
+
+    Do not read the variances as error bars where the design's rows or columns are strongly
+    correlated: the algorithm assumes that they are not.
     """
     require_x64()
     in_interval("damping", damping, 0, 1, closed="left")

@@ -54,7 +54,7 @@ def baseline_names(model: Any) -> tuple[str, ...]:
 def run_baseline(
     name: str, model: Any, instance: Instance, key: PRNGKeyArray
 ) -> tuple[dict[str, float], Status]:
-    """Fit one method and measure it as AMP is measured.
+    """Fit one method and measure it as AMP is measured; see `quiet_solvers`.
 
     `ridge` and `lasso` are judged by all observables of their weights as a point estimate. The
     weights of `logistic` have no scale, so only their 0-1 error counts, exact like AMP's. `mlp` is
@@ -70,16 +70,14 @@ def run_baseline(
     Returns:
         Observables by name, and how the solver ended.
     """
-    with _quietly():
-        fit = _FITS[name](model, instance.data, key)
+    fit = _FITS[name](model, instance.data, key)
     if fit.estimate is not None:
         found = measure_estimate(model, fit.estimate, instance)
         kept = ("bayes_error",) if name == "logistic" else ("overlap", "mse", _SQUARE)
         return {observable: found[observable] for observable in kept}, fit.status
     design, outputs = _fresh_data(model, instance, fold(key, "fresh"))
     assert fit.predict is not None
-    with _quietly():
-        guess = fit.predict(design)
+    guess = fit.predict(design)
     if model.channel.emits_reals():
         return {_SQUARE: float(np.mean((guess - outputs) ** 2))}, fit.status
     return {"bayes_error": float(np.mean(guess != outputs))}, fit.status
@@ -164,12 +162,11 @@ def _fresh_data(model: Any, instance: Instance, key: PRNGKeyArray) -> tuple[Any,
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """One thread, which is faster on these small products, and no warnings: statuses say it."""
+def quiet_solvers() -> Iterator[None]:
+    """No convergence warnings: statuses say it. For all threads, so enter it once around them."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 

@@ -1,12 +1,16 @@
 """`experiment`: AMP and general-purpose methods on random instances, beside the theory."""
 
+import contextlib
 import itertools
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from solvable import io
 from solvable.algorithms.gamp import State
@@ -24,7 +28,7 @@ from solvable.models.glm_instances import (
     solve,
     state_evolution,
 )
-from solvable.studies.baselines import baseline_names, run_baseline
+from solvable.studies.baselines import baseline_names, quiet_solvers, run_baseline
 from solvable.studies.curve import curve
 
 
@@ -106,10 +110,7 @@ def experiment(
         for values in itertools.product(*grids)
     ]
     algorithms = ["amp", *(baseline_names(points[0]) if baselines else ())]
-    runs = [
-        [_run(point, algorithms, seed, index, settings) for index in range(instances)]
-        for point in points
-    ]
+    runs = _run_all(points, algorithms, seed, settings)
     shape = tuple(len(grid) for grid in grids)
     dataset = _assemble(theory, names, shape, algorithms, runs)
     if trajectory:
@@ -124,6 +125,23 @@ def experiment(
         provenance=io.provenance("experiment", model, {**arguments, **settings}, seed=seed),
     )
     return dataset
+
+
+def _run_all(
+    points: list[GLM], algorithms: list[str], seed: int, settings: Mapping[str, Any]
+) -> list[list[Run]]:
+    """All instances of all points, one a core: their products are too small to share out."""
+    count = settings["instances"]
+    jobs = [
+        (point, algorithms, seed, index, settings) for point in points for index in range(count)
+    ]
+    with (
+        quiet_solvers() if len(algorithms) > 1 else contextlib.nullcontext(),
+        threadpool_limits(1),
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+    ):
+        flat = list(pool.map(lambda job: _run(*job), jobs))
+    return [flat[start : start + count] for start in range(0, len(flat), count)]
 
 
 def _plain(value: Any) -> Any:
