@@ -180,7 +180,11 @@ def step(
     xp = design.xp
     prior, channel = numeric(prior), numeric(channel)  # one program for all parameter values
     V = _output_variance(design, state)
-    omega = design.matvec(state.mean) + state.offset - V * state.g
+    memory = state.g
+    if state.column_means is not None:
+        # nothing of a common shift of z returns through centered columns
+        memory = memory - _average(design, memory)
+    omega = design.matvec(state.mean) + state.offset - V * memory
     g, curvature = _elementwise(_output, channel, xp, data.observation, omega, V)
     A, negative, kept = _precision(design, state, V, g, curvature)
     B = design.rmatvec(g) + A * state.mean

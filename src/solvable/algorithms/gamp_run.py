@@ -86,7 +86,8 @@ def run(
         >>> from solvable.core.randomness import key_for
         >>> problem = model.sample(key_for(0, "example"), 500)
         >>> outcome = run(model.prior, model.channel, problem.data)
-        >>> Status(int(outcome.status)).name, round(float((outcome.mean * problem.signal).mean()), 6)
+        >>> overlap = float((outcome.mean * problem.signal).mean())
+        >>> Status(int(outcome.status)).name, round(overlap, 6)
         ('converged', 1.0)
 
     Do not read the variances as error bars where the design's rows or columns are strongly
