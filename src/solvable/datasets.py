@@ -57,10 +57,10 @@ def digits() -> Images:
     """
     from sklearn.datasets import load_digits  # a second of import, only for who asks
 
-    bunch = load_digits()
+    pixels, labels = load_digits(return_X_y=True)
     return Images(
-        images=np.asarray(bunch.images, dtype=np.uint8),
-        labels=np.asarray(bunch.target, dtype=np.int64),
+        images=np.asarray(pixels, dtype=np.uint8).reshape(-1, 8, 8),
+        labels=np.asarray(labels, dtype=np.int64),
         maximum=16,
         source="scikit-learn",
     )

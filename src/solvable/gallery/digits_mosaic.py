@@ -38,7 +38,7 @@ LABELS = {
     "lasso": "Lasso",
     "ridge": "ridge regression",
 }
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "amp": {"color": "#D55E00", "marker": "o"},
     "positive_lasso": {"color": "#009E73", "marker": "v"},
     "lasso": {"color": "#CC79A7", "marker": "s"},
@@ -87,10 +87,8 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             for row, ratio in enumerate(ratios)
             for number in range(designs)
         }
-        for count, job in enumerate(as_completed([theory, *jobs]), start=1):
+        for count, job in enumerate(as_completed(jobs), start=1):
             progress("theory and reconstructions", count / (len(jobs) + 1))
-            if job is theory:
-                continue
             row, number = jobs[job]
             fits, statuses[row, number] = job.result()
             for method, estimate in fits.items():
@@ -98,17 +96,17 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
                 errors[row, column, number] = squared_error(estimate, mosaic)
                 if number == 0:
                     estimates[row, column] = estimate.reshape(mosaic.shape)
-    data, found = theory.result()
+        data, found = theory.result()
     return _assemble(data, settings, found, mosaic, delta, errors, estimates, statuses)
 
 
 def _on_one_design(
     model: Any, mosaic: np.ndarray, ratio: float, delta: float, seed: int, number: int, lasso: bool
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Estimates of every method that is run on this design, and AMP's status."""
+    """Estimates of the methods that are run on this design, and AMP's status."""
     design, observation = measure(mosaic, ratio, delta, seed, number)
     answer = sv.infer(model, design=design, observation=observation)
-    fits = {"amp": np.asarray(answer.mean)}
+    fits: dict[str, np.ndarray] = {"amp": np.asarray(answer.mean)}
     signal = mosaic.ravel()
     if number == 0:
         fits["ridge"] = linear_baselines.ridge(design, observation, signal).estimate

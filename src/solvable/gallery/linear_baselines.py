@@ -10,7 +10,9 @@ import scipy.linalg
 
 RIDGE_PENALTIES = (1e-3, 1e-2, 1e-1)  # the error is flat below them, down to 0
 # Fractions of the penalty at which the Lasso's solution becomes zero.
-LASSO_PENALTIES = (0.05, 0.01, 0.002, 0.0007)
+# The positive Lasso needs less: its constraint does most of the work.
+LASSO_PENALTIES = (0.05, 0.02, 0.01, 0.002)
+POSITIVE_PENALTIES = (0.02, 0.002, 0.0007)
 LASSO_SWEEPS = 1000
 
 
@@ -58,13 +60,13 @@ def lasso(design: np.ndarray, observation: np.ndarray, signal: np.ndarray, posit
     observation = observation.astype(np.float32)
     correlation = design.T @ observation
     largest = np.max(correlation if positive else np.abs(correlation)) / len(observation)
-    penalties = largest * np.asarray(LASSO_PENALTIES)
+    penalties = largest * np.asarray(POSITIVE_PENALTIES if positive else LASSO_PENALTIES)
     _, estimates, _, sweeps = lasso_path(
         design,
         observation,
         alphas=penalties,
         positive=positive,
-        precompute=False,
+        precompute=False,  # pyright: ignore[reportArgumentType]
         max_iter=LASSO_SWEEPS,
         tol=1e-5,
         return_n_iter=True,

@@ -126,8 +126,9 @@ def make_picture(data: xr.Dataset, title: str, top: float, hard: tuple[str, str]
     ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
     ax.set_ylim(-0.02 * top, top)
     places = threshold_values(data)
-    if hard is not None:
-        hard_phase(ax, places[hard[0]], places[hard[1]])
+    easy, impossible = (places.get(name) for name in reversed(hard or ("", "")))
+    if easy is not None and impossible is not None:
+        hard_phase(ax, impossible, easy)
     theory_lines(ax, data, observable)
     unresolved_cells(ax, data)
     experiment_points(ax, data, observable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -152,10 +153,9 @@ def _maps(dataset: xr.Dataset, over: list[str], observable: str) -> Figure:
     columns = min(len(slices), 3)
     rows = -(-len(slices) // columns)
     panels, axes = new_figure(rows, columns, panel=(5.4, 4.0))
-    for ax, (words, part) in itertools.zip_longest(axes.flat, slices, fillvalue=("", None)):
-        if part is None:
-            ax.set_axis_off()
-            continue
+    for ax in axes.flat[len(slices) :]:
+        ax.set_axis_off()
+    for ax, (words, part) in zip(axes.flat, slices, strict=False):
         mesh, _ = heat_map(ax, part, observable, str(part["branch"].values[0]))
         panels.colorbar(mesh, ax=ax, label=axis_label(observable))
         ax.set(xlabel=axis_label(over[0]), ylabel=axis_label(over[1]), title=words)
@@ -203,7 +203,7 @@ def _scales(ax: Axes, dataset: xr.Dataset, x: str, y: str | None = None) -> None
 
 def _finish(panels: Figure, dataset: xr.Dataset, left_out: int = 0) -> None:
     """One legend for all panels, below them, and the title."""
-    entries: dict[str, object] = {}
+    entries: dict[str, Any] = {}
     for ax in panels.axes:
         if ax.get_legend() is not None:
             continue

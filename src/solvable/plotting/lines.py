@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.text import Text
+from matplotlib.text import Annotation
 
 from solvable import io
 from solvable.core.status import Status
@@ -223,7 +223,7 @@ def _open_markers(ax, data, algorithm, x, y, look) -> list[Line2D]:
 
 def threshold_lines(
     ax: Axes, thresholds: Mapping[str, float | None], parameter: str = "alpha", **style
-) -> tuple[list[Line2D], list[Text]]:
+) -> tuple[list[Line2D], list[Annotation]]:
     """Vertical lines at thresholds, each with its symbol and value above the axes.
 
     Thresholds at the same place share a line and a label; None, NaN and values outside the axes
@@ -244,7 +244,7 @@ def threshold_lines(
     return lines, texts
 
 
-def _label_above(ax: Axes, place: float, words: str, earlier: list[Text]) -> Text:
+def _label_above(ax: Axes, place: float, words: str, earlier: list[Annotation]) -> Annotation:
     """Text above the axes at `place`, raised by a line pair where it would meet the last one."""
     left, right = ax.get_xlim()
     raised = 0

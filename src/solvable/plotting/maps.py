@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -64,9 +66,9 @@ def hatched_cells(
     for row, flags in enumerate(chosen):
         turns = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
         for start, stop in zip(turns[::2], turns[1::2], strict=True):
-            corner = (horizontal[start], vertical[row])
-            width = horizontal[stop] - horizontal[start]
-            cell = Rectangle(corner, width, vertical[row + 1] - vertical[row])
+            left, bottom = float(horizontal[start]), float(vertical[row])
+            width, height = float(horizontal[stop]) - left, float(vertical[row + 1]) - bottom
+            cell = Rectangle((left, bottom), width, height)
             cell.set(**{"zorder": 0.6, **style})
             patches.append(ax.add_patch(cell))
     return patches
@@ -104,7 +106,9 @@ def phase_legend(ax: Axes, data: xr.Dataset) -> list[Patch]:
     entries = []
     for code in codes[(codes >= 0) & (codes < len(io.PHASES))]:
         name = io.PHASES[code]
-        look = HARD_PHASE if name == "hard" else {"facecolor": _PHASE_COLORS[name]}
+        look: dict[str, Any] = {"facecolor": _PHASE_COLORS[name]}
+        if name == "hard":
+            look = HARD_PHASE
         entries.append(Patch(label=name, **look))
     if (codes < 0).any() or (codes >= len(io.PHASES)).any():
         entries.append(Patch(label="not converged", **UNRESOLVED))

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,8 +18,18 @@ STYLE_FILE = Path(__file__).with_name("solvable.mplstyle")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
 SKY, GRAY = "#56B4E9", "#6E6E6E"
 
-HARD_PHASE = {"facecolor": "#F6DCC8", "edgecolor": "#C98A5B", "hatch": "///", "linewidth": 0.0}
-UNRESOLVED = {"facecolor": "none", "edgecolor": "#8C8C8C", "hatch": "xxx", "linewidth": 0.0}
+HARD_PHASE: dict[str, Any] = {
+    "facecolor": "#F6DCC8",
+    "edgecolor": "#C98A5B",
+    "hatch": "///",
+    "linewidth": 0.0,
+}
+UNRESOLVED: dict[str, Any] = {
+    "facecolor": "none",
+    "edgecolor": "#8C8C8C",
+    "hatch": "xxx",
+    "linewidth": 0.0,
+}
 
 _LABELS = {
     "alpha": r"samples per dimension $\alpha = n / p$",
@@ -114,11 +125,12 @@ def threshold_label(name: str, parameter: str = "alpha") -> str:
     return name.replace("_", " ")
 
 
-def branch_style(branch: str, rigour: str = "") -> dict:
+def branch_style(branch: str, rigour: str = "") -> dict[str, Any]:
     """Line style of a branch: unstable ones dotted, conjectures dashed, all else solid.
 
     The branch decides the color and the width, so that the same branch looks the same everywhere.
     """
+    style: dict[str, Any]
     if branch.startswith("unstable"):
         style = {"color": GRAY, "linestyle": ":", "linewidth": 1.4, "zorder": 2.0}
     elif branch == "bayes":
@@ -134,7 +146,7 @@ def branch_style(branch: str, rigour: str = "") -> dict:
     return style
 
 
-def algorithm_style(algorithm: str, index: int = 0) -> dict:
+def algorithm_style(algorithm: str, index: int = 0) -> dict[str, Any]:
     """Color and marker of an algorithm; AMP has the color of its theory line.
 
     The others have larger markers below AMP's, so that both show where they agree.
