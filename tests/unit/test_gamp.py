@@ -100,6 +100,8 @@ def test_all_storages_give_one_answer(tmp_path):
     operator = scipy.sparse.linalg.aslinearoperator(X)
     found = run(SPARSE_PRIOR, NOISY, Data(operator, y))
     np.testing.assert_allclose(found.mean, expected.mean, atol=0.05)  # sum of X^2 is estimated
+    device = run(SPARSE_PRIOR, NOISY, Data(designs.Traced(jnp.asarray(X)), y))
+    np.testing.assert_allclose(device.mean, expected.mean, atol=1e-9)
     single = run(SPARSE_PRIOR, NOISY, Data(X.astype(np.float32), y))
     assert single.mean.dtype == np.float64
     np.testing.assert_allclose(single.mean, expected.mean, atol=1e-4)
@@ -114,6 +116,21 @@ def test_right_hand_sides_share_a_design_and_nothing_else(center):
         alone = run(SPARSE_PRIOR, NOISY, Data(X, y[:, k]), center=center)
         np.testing.assert_allclose(together.mean[:, k], alone.mean, atol=1e-10)
         assert together.steps[k] == alone.steps
+
+
+def test_products_of_many_right_hand_sides_without_a_copy():
+    """Large aligned arrays are shared with XLA; the products are those of numpy."""
+    X = normal_matrix(key_for(0, "shared"), (600, 300))
+    rng = np.random.default_rng(0)
+    W, G = rng.normal(size=(300, 16)), rng.normal(size=(600, 16))
+    for array in (X, X.astype(np.float32), X[1:], np.asfortranarray(X)):
+        design = designs.as_design(array)
+        tolerance = 1e-10 if array.dtype == np.float64 else 1e-3
+        np.testing.assert_allclose(design.matvec(W), array @ W, atol=tolerance)
+        g = G[: len(array)]
+        np.testing.assert_allclose(design.rmatvec(g), array.T @ g, atol=tolerance)
+    shared = designs.as_design(X)._shared
+    assert shared is not None and shared.unsafe_buffer_pointer() == X.ctypes.data
 
 
 def test_stacked_designs():

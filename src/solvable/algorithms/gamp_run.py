@@ -56,7 +56,7 @@ def run(
     center: bool = False,
     damping: float = 0.0,
     tolerance: float = 1e-6,
-    max_steps: int = 500,
+    max_steps: int = 1000,
     observe: Callable[[State], Any] | None = None,
 ) -> Outcome:
     """Iterate until F(x) is within `tolerance` of x, undamped, for every right-hand side.

@@ -5,7 +5,7 @@ import itertools
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -138,10 +138,13 @@ def _run_all(
     with (
         quiet_solvers() if len(algorithms) > 1 else contextlib.nullcontext(),
         threadpool_limits(1),
-        ThreadPoolExecutor(max_workers=os.cpu_count()) as pool,
+        ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool,
     ):
         flat = list(pool.map(lambda job: _run(*job), jobs))
     return [flat[start : start + count] for start in range(0, len(flat), count)]
+
+
+_WORKERS: Final = 8  # each holds a design
 
 
 def _plain(value: Any) -> Any:

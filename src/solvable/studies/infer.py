@@ -76,7 +76,7 @@ def infer(
     center: bool = False,
     damping: float = 0.0,
     tolerance: float = 1e-6,
-    max_steps: int = 500,
+    max_steps: int = 1000,
 ) -> Inference:
     """Posterior means and variances of w given y ~ P(. | X w), w_i ~ prior, by message passing.
 
