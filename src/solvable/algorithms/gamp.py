@@ -20,6 +20,7 @@ Two bounds are protected, and every use of them is counted in `Info`:
   that falls by more than half in one step is kept instead.
 """
 
+import dataclasses
 from typing import Any, Final
 
 import equinox as eqx
@@ -195,16 +196,13 @@ def step(
         offset = offset + _average(design, g) / xp.where(slope > 0, slope, xp.inf)
     residual = _residual(design, state, V, (mean, variance, g, offset))
     keep = damping
-    new = State(
+    new = dataclasses.replace(
+        state,
         mean=(1 - keep) * mean + keep * state.mean,
         variance=(1 - keep) * variance + keep * state.variance,
         g=(1 - keep) * g + keep * state.g,
         precision=A,
         offset=(1 - keep) * offset + keep * state.offset,
-        column_means=state.column_means,
-        row=state.row,
-        second_moment=state.second_moment,
-        vector=state.vector,
         steps=state.steps + 1,
     )
     squeeze = design.axis

@@ -1,4 +1,8 @@
-"""GAMP to convergence: the best iterate of every right-hand side, with its status."""
+"""GAMP to convergence: the best iterate of every right-hand side, with its status.
+
+Do not read the variances as error bars where the design's rows or columns are strongly correlated:
+the algorithm assumes that they are not.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -74,8 +78,7 @@ def run(
         observe: called on the start and on every state; its results are kept.
 
     Returns:
-        The best iterate with its status. `left_domain`: the iteration diverged, or ran without
-        converging on a design whose mean sticks out of its noise. The estimate is always finite.
+        The best iterate, always finite. `left_domain`: diverged, or unsettled by a design's mean.
 
     Raises:
         ValueError: if an option is out of its range or shapes do not fit.
@@ -89,14 +92,9 @@ def run(
         >>> overlap = float((outcome.mean * problem.signal).mean())
         >>> Status(int(outcome.status)).name, round(overlap, 6)
         ('converged', 1.0)
-
-    Do not read the variances as error bars where the design's rows or columns are strongly
-    correlated: the algorithm assumes that they are not.
     """
     require_x64()
-    in_interval("damping", damping, 0, 1, closed="left")
-    non_negative("tolerance", tolerance)
-    integer("max_steps", max_steps, low=1)
+    _check_options(damping, tolerance, max_steps)
     prior, channel = numeric(prior), numeric(channel)
     data = Data(as_design(data.design), np.asarray(data.observation, dtype=np.float64))
     state = init(prior, channel, data, start, variances=variances, center=center)
@@ -111,6 +109,12 @@ def run(
             if np.all(watch.done):
                 break
     return watch.outcome(history, centered=center)
+
+
+def _check_options(damping: float, tolerance: float, max_steps: int) -> None:
+    in_interval("damping", damping, 0, 1, closed="left")
+    non_negative("tolerance", tolerance)
+    integer("max_steps", max_steps, low=1)
 
 
 class _Watch:

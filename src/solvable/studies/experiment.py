@@ -1,4 +1,11 @@
-"""`experiment`: AMP and general-purpose methods on random instances, beside the theory."""
+"""`experiment`: AMP and general-purpose methods on random instances, beside the theory.
+
+Every instance is drawn from streams named by the model's specification, the size and the
+instance's number, so that it does not depend on the grid or on the order of execution. All
+algorithms get the same data. Observables of AMP and of linear methods are exact averages over fresh Gaussian inputs
+(`models.glm_instances.observables`), defined as in the theory. Instances on which an algorithm did
+not converge count with its best iterate, and keep their status.
+"""
 
 import contextlib
 import itertools
@@ -14,7 +21,14 @@ from threadpoolctl import threadpool_limits
 
 from solvable import io
 from solvable.algorithms.gamp import State
-from solvable.core.arguments import boolean, in_interval, instance, integer, number
+from solvable.core.arguments import (
+    boolean,
+    in_interval,
+    instance,
+    integer,
+    non_negative,
+    number,
+)
 from solvable.core.precision import require_x64
 from solvable.core.randomness import fold, key_for
 from solvable.core.specification import replace
@@ -57,11 +71,6 @@ def experiment(
 ) -> xr.Dataset:
     """Theory and finite-size runs side by side: one data set, ready for one picture.
 
-    Every instance is drawn from streams named by the model's specification, the size and the
-    instance's number, so that it does not depend on the grid or on the order of execution. All
-    algorithms get the same data. Observables of AMP and of linear methods are exact averages over
-    fresh Gaussian inputs (`models.glm_instances.observables`), defined as in the theory.
-
     Args:
         model: a `GLM`; parameters in `over` may be unset.
         over: name -> grid, as for `curve`; without it the one point that the model names.
@@ -70,61 +79,74 @@ def experiment(
         seed: of all random numbers.
         trajectory: keep AMP's observables at every iteration, beside state evolution.
         baselines: run the general-purpose methods too.
-        start: overlap of an informed start for AMP, between (E w)^2 and E w^2. By default AMP
-            starts from the prior, or from a spectral estimate where the channel is even.
+        start: overlap of an informed start for AMP; by default AMP starts from the prior, or
+            from a spectral estimate where the channel is even.
         iterations: length of the trajectories; after AMP has converged they stay.
         damping: of AMP, in [0, 1).
         tolerance: of AMP.
         max_steps: of AMP.
 
     Returns:
-        The data set of `curve`, with dims algorithm and instance added: `<observable>_instances`,
-        `<observable>_mean` and `<observable>_standard_error` over the instances (those that did
-        not converge count with their best iterate), and `experiment_status`. With `trajectory`,
-        dim iteration (0 is the start): `<observable>_trajectory_mean`,
-        `<observable>_trajectory_standard_error` and `<observable>_state_evolution`, which starts
-        from the mean measured overlap.
+        The data set of `curve` with dims algorithm and instance: `<observable>_instances`,
+        `_mean`, `_standard_error`, and `experiment_status`. With `trajectory`, dim iteration (0 is
+        the start): `<observable>_trajectory_mean`, `_trajectory_standard_error` and
+        `_state_evolution` from the mean measured overlap.
 
     Raises:
         ValueError: if an argument is out of its range.
     """
+    settings = dict(
+        size=size,
+        instances=instances,
+        trajectory=trajectory,
+        baselines=baselines,
+        start=start,
+        iterations=iterations,
+        damping=damping,
+        tolerance=tolerance,
+        max_steps=max_steps,
+    )
+    _check(model, settings)
+    dataset = _measure(model, curve(model, over), integer("seed", seed, low=0), settings)
+    grids = None if over is None else {name: np.asarray(grid) for name, grid in over.items()}
+    made_by = io.provenance("experiment", model, {"over": grids, **settings}, seed=seed)
+    dataset.attrs.update(kind="experiment", provenance=made_by)
+    return dataset
+
+
+def _check(model: GLM, settings: Mapping[str, Any]) -> None:
+    """Raise ValueError, one sentence, for an argument out of its range."""
     require_x64()
     instance("model", model, GLM, "a GLM")
-    settings = {
-        "size": integer("size", size, low=1),
-        "instances": integer("instances", instances, low=1),
-        "trajectory": boolean("trajectory", trajectory),
-        "baselines": boolean("baselines", baselines),
-        "start": None if start is None else number("start", start),
-        "iterations": integer("iterations", iterations, low=1),
-        "damping": in_interval("damping", damping, 0, 1, closed="left"),
-        "tolerance": tolerance,
-        "max_steps": integer("max_steps", max_steps, low=1),
-    }
-    integer("seed", seed, low=0)
-    theory = curve(model, over)
+    for name in ("size", "instances", "iterations", "max_steps"):
+        integer(name, settings[name], low=1)
+    for name in ("trajectory", "baselines"):
+        boolean(name, settings[name])
+    if settings["start"] is not None:
+        number("start", settings["start"])
+    in_interval("damping", settings["damping"], 0, 1, closed="left")
+    non_negative("tolerance", settings["tolerance"])
+
+
+def _measure(model: GLM, theory: xr.Dataset, seed: int, settings: Mapping[str, Any]) -> xr.Dataset:
+    """The theory's data set with the experiment on all its points."""
     names = io.swept(theory)
     grids = [np.atleast_1d(theory[name].values) for name in names]
     points = [
         replace(model, dict(zip(names, map(_plain, values), strict=True))) if names else model
         for values in itertools.product(*grids)
     ]
-    algorithms = ["amp", *(baseline_names(points[0]) if baselines else ())]
+    algorithms = ["amp", *(baseline_names(points[0]) if settings["baselines"] else ())]
     runs = _run_all(points, algorithms, seed, settings)
     shape = tuple(len(grid) for grid in grids)
     dataset = _assemble(theory, names, shape, algorithms, runs)
-    if trajectory:
-        paths = [
-            _trajectory(point, [one.path for one in row], settings)
-            for point, row in zip(points, runs, strict=True)
-        ]
-        dataset = _with_trajectories(dataset, names, shape, paths)
-    arguments = {"over": None if over is None else {k: np.asarray(v) for k, v in over.items()}}
-    dataset.attrs.update(
-        kind="experiment",
-        provenance=io.provenance("experiment", model, {**arguments, **settings}, seed=seed),
-    )
-    return dataset
+    if not settings["trajectory"]:
+        return dataset
+    paths = [
+        _trajectory(point, [one.path for one in row], settings)
+        for point, row in zip(points, runs, strict=True)
+    ]
+    return _with_trajectories(dataset, names, shape, paths)
 
 
 def _run_all(

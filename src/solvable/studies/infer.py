@@ -1,4 +1,12 @@
-"""`infer`: the posterior of a model on the user's own data."""
+"""`infer`: the posterior of a model on the user's own data.
+
+The design is taken as it is: the model's pre-activation is z = X w with the X given, and nothing
+is rescaled. Theory curves hold for entries of variance 1 / p: to compare with them, rescale design
+and prior together. alpha follows from the shapes; the model's own is not used.
+
+Where the design is far from independent entries (strong correlations, few distinct rows), the
+posterior variances are not to be trusted even if the status is `converged`.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
+from solvable.algorithms.gamp_run import Outcome
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64
@@ -80,14 +89,10 @@ def infer(
 ) -> Inference:
     """Posterior means and variances of w given y ~ P(. | X w), w_i ~ prior, by message passing.
 
-    The design is taken as it is: the model's pre-activation is z = X w with the X given, and
-    nothing is rescaled. Theory curves hold for entries of variance 1 / p: to compare with them,
-    rescale design and prior together. alpha follows from the shapes; the model's own is not used.
-
     Args:
-        model: a `GLM`; its alpha may be unset.
-        design: X, shape (n, p): an array (a memory map is not copied), a SciPy sparse matrix, or
-            an object with `shape`, `matvec` and `rmatvec`.
+        model: a `GLM`; its alpha is not used and may be unset.
+        design: X, shape (n, p), taken as it is: an array (a memory map is not copied), a SciPy
+            sparse matrix, or an object with `shape`, `matvec` and `rmatvec`.
         observation: y, shape (n,), or (n, k) for k signals seen through one design.
         seed: of the spectral start, which only even channels need.
         variances: "scalar", for entries of one size, or "vector".
@@ -112,9 +117,6 @@ def infer(
         >>> answer = infer(model, design=X, observation=X @ w)
         >>> answer.status.name, bool(np.all(np.sign(answer.mean) == w))
         ('converged', True)
-
-    Where the design is far from independent entries (strong correlations, few distinct rows), the
-    posterior variances are not to be trusted even if the status is `converged`.
     """
     require_x64()
     instance("model", model, GLM, "a GLM")
@@ -130,9 +132,13 @@ def infer(
         tolerance=tolerance,
         max_steps=max_steps,
     )
+    return _summary(model, outcome, _scale_note(wrapped, center))
+
+
+def _summary(model: GLM, outcome: Outcome, note: str) -> Inference:
+    """What a run found, with the worst status of all observation vectors."""
     codes = np.atleast_1d(outcome.status)
     worst = int(np.argmax([code if not Status(int(code)).is_answer else -1 for code in codes]))
-    message = outcome.messages[worst] + _scale_note(wrapped, center)
     error = outcome.variance.mean(axis=0)
     return Inference(
         model=model,
@@ -143,7 +149,7 @@ def infer(
         iterations=int(np.max(outcome.steps)),
         residual=float(np.max(outcome.residual)),
         error_bound=float(np.max(outcome.error_bound)),
-        message=message,
+        message=outcome.messages[worst] + note,
     )
 
 
