@@ -1,1 +1,1 @@
-"""Mathematics without physics: Gaussian integrals, special functions, branches, thresholds, statuses."""
+"""Mathematics without physics: Gaussian integrals, branches, thresholds, statuses."""

@@ -1,14 +1,15 @@
 """All fixed points of a scalar state evolution, from one scan of its order parameter.
 
-State evolution in one order parameter is q_hat -> scale S(q_hat), where `scale` (alpha, or 1 / delta)
-enters only as a factor. In x = ln q_hat its fixed points are the level set h(x) = ln(scale) of
+State evolution in one order parameter is q_hat -> scale S(q_hat), where `scale` (alpha, or
+1 / delta) enters only as a factor. In x = ln q_hat its fixed points are the level set
+h(x) = ln(scale) of
 
     h(x) = x - ln S(e^x),
 
 which does not depend on the scale. So one table of h and h' holds every branch at every scale: a
 root is certified by the sign change that brackets it, stable where h' > 0 and unstable where
-h' < 0, and branches begin and end at the extrema of h. The ends of the axis, q = 0 and q = rho, are
-fixed points of their own, known from exact limits (`Limits`) and never found as sign changes.
+h' < 0, and branches begin and end at the extrema of h. The ends of the axis, q = 0 and q = rho,
+are fixed points of their own, known from exact limits (`Limits`) and never found as sign changes.
 """
 
 import os
@@ -85,7 +86,7 @@ def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
 
 
 def pointwise(function: Any, *columns: Float[Array, " n"]) -> Any:
-    """A function of scalars at every row, `_CHUNK` rows at a time: nested quadratures stay small."""
+    """A function of scalars at every row, `_CHUNK` at a time: nested quadratures stay small."""
     if len(columns[0]) <= _CHUNK:
         return jax.vmap(function)(*columns)
     return jax.lax.map(lambda row: function(*row), columns, batch_size=_CHUNK)
@@ -213,7 +214,7 @@ def _find_folds(model: Any, spline: CubicSpline) -> list[Fold]:
 
 
 def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:
-    """Extremum of the Chebyshev interpolant of h on two shrinking intervals; None if it has none."""
+    """Extremum of the Chebyshev interpolant of h on two shrinking intervals, if it has one."""
     root = guess
     for reach in (0.3, 0.03):
         domain = [max(x[0], root - reach), min(x[-1], root + reach)]
@@ -353,8 +354,8 @@ def _polish(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Secant steps on h(x) = target inside brackets that shrink; only unfinished points go on.
 
-    The table's slope makes the first step, differences of h the later ones. On a branch the sign of
-    h' is known, so that every value of h moves one end of its bracket.
+    The table's slope makes the first step, differences of h the later ones. On a branch the sign
+    of h' is known, so that every value of h moves one end of its bracket.
     """
     x, slope, rises = x.copy(), slope.copy(), slope > 0
     # the table came from a coarser quadrature: brackets give a little

@@ -32,7 +32,8 @@ def ladder_points(
     """Panel edges around one feature: the center and steps of its width to either side.
 
     `kind` says how the integrand decays away from the feature: "gaussian" reaches 10 widths,
-    "exponential" 40, "bend" 5, where the integrand goes on smoothly on either side; "point" is a bare edge, for a jump.
+    "exponential" 40, "bend" 5, where the integrand goes on smoothly on either side; "point" is a
+    bare edge, for a jump.
     """
     if kind == "point":
         return jnp.atleast_1d(center)

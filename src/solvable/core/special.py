@@ -171,14 +171,17 @@ def _log_interval_mass_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Arra
     return value, up * d_upper - down * d_lower
 
 
-def binary_entropy(p: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Entropy in nats of a coin with probability p, exact at p = 0 and 1."""
-    return -(_xlogx(p) + _xlogx(1 - p))
+def log_weighted_sum(
+    exponent: Float[Array, "... n"], weight: Float[Array, "... n"]
+) -> Float[Array, "..."]:
+    """log sum_k weight_k exp(exponent_k) over the last axis, weights >= 0.
 
-
-def _xlogx(p: Float[Array, "..."]) -> Float[Array, "..."]:
-    safe = jnp.where(p > 0, p, 1.0)
-    return jnp.where(p > 0, safe * jnp.log(safe), 0.0)
+    Unlike logsumexp(..., b=weight), a weight that is zero keeps its derivative: the edge of a
+    panel of zero width may be about to move.
+    """
+    top = jax.lax.stop_gradient(jnp.max(exponent, axis=-1))
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    return top + jnp.log(jnp.sum(weight * jnp.exp(exponent - top[..., None]), axis=-1))
 
 
 def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:

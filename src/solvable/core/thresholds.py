@@ -1,4 +1,4 @@
-"""Thresholds of a scalar state evolution, from the extrema of its level function and its potentials.
+"""Thresholds of a scalar state evolution, from the extrema of its level and its potentials.
 
 Weak recovery is where q = 0 loses stability, known exactly. The spinodals are the extrema of
 h(x) = x - ln S: the uninformed branch ends at the highest maximum, the informed one at the lowest
@@ -236,7 +236,7 @@ def _potential_gap(
     end_potential: Callable[[str, np.ndarray], np.ndarray],
     nodes: int,
 ) -> np.ndarray:
-    """Best free entropy above the fold minus the best below it; infinite where one side is empty."""
+    """Best free entropy above the fold minus the best below; huge where one side is empty."""
     roots = find_roots(table, scales)
     inner = potential(roots.x, scales[roots.index], nodes)
     ends = {place: end_potential(place, scales) for place in _places(table)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from solvable import catalog
 from solvable.core.arguments import UNSET, grid
-from solvable.core.fixed_points import MAIN_BRANCHES, FixedPoint, name_branches
+from solvable.core.fixed_points import MAIN_BRANCHES, name_branches
 from solvable.core.precision import require_x64
 from solvable.core.specification import get, parameters, replace, resolve
 from solvable.core.status import Status
@@ -31,7 +31,8 @@ def curve(
 
     Args:
         model: a model with a replica free entropy; swept parameters may be left unset.
-        over: parameter name -> values; several make a product. None answers for the model as it is.
+        over: parameter name -> values; several make a product. None answers for the model as it
+            is.
         progress: called with (points done, points in all).
 
     Returns:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from solvable.core.arguments import UNSET
 from solvable.core.precision import require_x64
@@ -15,7 +15,7 @@ from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies import scalar
 from solvable.studies.curve import Progress, checked_grids, require_set
 
-# Where to look for transitions in a parameter that is not the scale: its own domain cuts this down.
+# Where to look for transitions in a parameter that is not the scale; its domain cuts this down.
 _CANDIDATES = np.unique(np.concatenate([np.logspace(-6, 4, 41), np.linspace(0.05, 0.95, 19)]))
 
 
@@ -137,7 +137,7 @@ def _root(
     high: float,
 ) -> Threshold:
     """The crossing in a bracket; the bound joins the bracket and the threshold's own error."""
-    root = float(brentq(distance, low, high, xtol=1e-12, rtol=1e-13))
+    root = float(root_scalar(distance, bracket=(low, high), xtol=1e-12, rtol=1e-13).root)
     step = 1e-5 * max(abs(root), 1e-6)
     slope = (distance(root + step) - distance(root - step)) / (2 * step)
     there = in_scale(replace(model, {parameter: root}))[name]

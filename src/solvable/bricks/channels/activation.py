@@ -4,24 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-from jax.nn import logsumexp
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import AbstractOutputChannel
 from solvable.bricks.channels.functions import FUNCTIONS
 from solvable.bricks.channels.pointwise import (
     AbstractActivationChannel,
-    tilted_nodes,
     tilted_output,
+    tilted_partition,
 )
 from solvable.core import arguments
 from solvable.core.arguments import non_negative, parameter, positive
 
 
 def _function(value: Any) -> str | Callable[[Array], Array]:
-    if callable(value):
-        return value
-    return arguments.choice("function", value, sorted(FUNCTIONS))
+    if isinstance(value, str) or not callable(value):
+        return arguments.choice("function", value, sorted(FUNCTIONS))
+    return value
 
 
 def _breakpoints(value: Any) -> tuple[float, ...]:
@@ -88,7 +87,7 @@ class Activation(AbstractActivationChannel, AbstractOutputChannel):
     def log_partition(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        return logsumexp(tilted_nodes(self, y, omega, V)[1], axis=-1)
+        return tilted_partition(self, y, omega, V)[0]
 
     def output(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]

@@ -2,8 +2,8 @@
 
     log Z(y; omega, V) = log int dz N(z; omega, V) P(y | z)
 
-is what message passing sees on data and, averaged over omega ~ N(0, q), V = rho - q and y ~ Z, what
-the replica free entropy sees. Outputs are labels, reals, or both (ReLU: an atom at zero and a
+is what message passing sees on data and, averaged over omega ~ N(0, q), V = rho - q and y ~ Z,
+what the replica free entropy sees. Outputs are labels, reals, or both (ReLU: an atom at zero and a
 density above it): an atom has a mass, everything else a density.
 """
 
@@ -225,7 +225,7 @@ def hidden_moments(
     return mean, variance, g, -dg
 
 
-# ---------------------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------------------
 # Averages over disorder
 
 

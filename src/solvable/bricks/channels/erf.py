@@ -4,7 +4,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.nn import logsumexp
 from jax.scipy.special import erf, erfinv
 from jaxtyping import Array, Float
 
@@ -16,8 +15,8 @@ from solvable.bricks.channels.base import (
 from solvable.bricks.channels.piecewise import is_absent
 from solvable.bricks.channels.pointwise import (
     AbstractActivationChannel,
-    tilted_nodes,
     tilted_output,
+    tilted_partition,
 )
 from solvable.core.arguments import non_negative, parameter
 from solvable.core.special import SQRT_2, log_normal, normal_entropy
@@ -74,7 +73,7 @@ class Erf(AbstractActivationChannel, AbstractAnalyticChannel):
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
     ) -> Float[Array, "..."]:
         if not is_absent(self.delta):
-            return logsumexp(tilted_nodes(self, y, omega, V)[1], axis=-1)
+            return tilted_partition(self, y, omega, V)[0]
         z = SQRT_2 * erfinv(y)
         return log_normal(z - omega, V + self.pre_delta) - (_LOG_SLOPE - 0.5 * z**2)
 

@@ -21,7 +21,7 @@ CARD = dict(
 
 
 class Linear(AbstractPiecewiseChannel, AbstractAnalyticChannel):
-    """y = z + sqrt(delta) xi, with q_hat = alpha / (delta + V) and Psi = -ln(2 pi e (delta + V)) / 2.
+    """y = z + sqrt(delta) xi: q_hat = alpha / (delta + V), Psi = -ln(2 pi e (delta + V)) / 2.
 
     At delta = 0 this is noiseless compressed sensing: recovery is perfect for alpha above the
     prior's dimension (Barbier et al. 2019).

@@ -2,14 +2,14 @@
 
 import jax.numpy as jnp
 from jax import random
-from jax.nn import log_sigmoid, logsumexp, sigmoid
+from jax.nn import log_sigmoid, sigmoid
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.channels.base import AbstractOutputChannel, Atoms, Feature
 from solvable.bricks.channels.pointwise import (
     AbstractPointwiseChannel,
-    tilted_nodes,
     tilted_output,
+    tilted_partition,
 )
 
 CARD = dict(
@@ -50,7 +50,7 @@ class Logistic(AbstractPointwiseChannel, AbstractOutputChannel):
     def log_partition(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
     ) -> Float[Array, "..."]:
-        return logsumexp(tilted_nodes(self, y, omega, V)[1], axis=-1)
+        return tilted_partition(self, y, omega, V)[0]
 
     def output(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]

@@ -1,12 +1,14 @@
-"""Piecewise-linear functions with Gaussian noise: the closed log-partition that many channels share.
+"""Piecewise-linear functions with Gaussian noise: the closed log-partition of many channels.
 
-On a piece y = s z + o over a < z < b, with noise `delta` after and `pre_delta` before the function,
+On a piece y = s z + o over a < z < b, with noise `delta` after the function
+(`pre_delta`, the noise before it, adds to V),
 
     int_a^b N(z; omega, V) N(y; s z + o, delta) dz
         = N(y; s omega + o, s^2 V + delta) [Phi((b - mu) / tau) - Phi((a - mu) / tau)],
 
-tau^2 = V delta / (s^2 V + delta), mu = (omega delta + V s (y - o)) / (s^2 V + delta). Without noise
-tau = 0: a sloped piece gives a density where a < mu < b, a flat one an atom. Nothing is smoothed.
+tau^2 = V delta / (s^2 V + delta), mu = (omega delta + V s (y - o)) / (s^2 V + delta). Without
+noise tau = 0: a sloped piece gives a density where a < mu < b, a flat one an atom. Nothing is
+smoothed.
 """
 
 from abc import abstractmethod

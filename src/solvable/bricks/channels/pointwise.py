@@ -6,15 +6,15 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jax.nn import logsumexp, softmax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.channels.base import AbstractChannel, AbstractHiddenChannel, Atoms, Feature
+from solvable.bricks.channels.piecewise import is_absent
 from solvable.core.quadrature import BASE_EDGES, nodes_between
-from solvable.core.special import LOG_SQRT_2PI, log_normal
+from solvable.core.special import LOG_SQRT_2PI, log_normal, log_weighted_sum
 
-# Steps around a breakpoint, in units of the posterior width sqrt V: a kink needs only its own edge,
-# a steep rise needs the short ones.
+# Steps around a breakpoint, in units of the posterior width sqrt V: a kink needs only its own
+# edge, a steep rise the short ones.
 _GRADED = np.array([0.0, 1e-3, 1e-2, 0.05, 0.2, 0.6])
 _ORDER = 8
 _OUTPUT_PANELS = 28
@@ -27,9 +27,10 @@ def standard_nodes(
     breakpoints: tuple[float, ...],
     graded: bool,
 ) -> tuple[Float[Array, "... N"], Float[Array, "... N"]]:
-    """Nodes u and log weights for u ~ N(0, 1), z = omega + sqrt(variance) u.
+    """Nodes u and probabilities for u ~ N(0, 1), z = omega + sqrt(variance) u.
 
-    Panels have edges at the breakpoints in z; `graded` adds short ones around each of them.
+    Panels have edges at the breakpoints in z, and move with them, so that derivatives in omega see
+    jumps; `graded` adds short panels around each.
     """
     omega, variance = jnp.broadcast_arrays(omega, variance)
     deviation = jnp.sqrt(variance)[..., None]
@@ -39,8 +40,7 @@ def standard_nodes(
         at = (point - omega[..., None]) / deviation + steps
         edges.append(jnp.clip(at, BASE_EDGES[0], BASE_EDGES[-1]))
     u, weight = nodes_between(jnp.concatenate(edges, axis=-1), _ORDER)
-    safe = jnp.where(weight > 0, weight, 1.0)
-    return u, jnp.where(weight > 0, jnp.log(safe) - 0.5 * u**2 - LOG_SQRT_2PI, -jnp.inf)
+    return u, weight * jnp.exp(-0.5 * u**2 - LOG_SQRT_2PI)
 
 
 class AbstractPointwiseChannel(AbstractChannel):
@@ -65,14 +65,17 @@ class AbstractPointwiseChannel(AbstractChannel):
         """True if P(y | z) may rise within much less than a panel next to its kinks."""
 
 
-def tilted_nodes(
+def tilted_partition(
     channel: AbstractPointwiseChannel, y: Array, omega: Array, V: Array
-) -> tuple[Array, Array]:
-    """Nodes u and their log weights under N(u; 0, 1) P(y | omega + sqrt V u), last axis."""
+) -> tuple[Array, Array, Array]:
+    """log Z, and nodes u with their probabilities under N(u; 0, 1) P(y | omega + sqrt V u) / Z."""
     variance = V + channel.noise_variance()
-    u, log_weight = standard_nodes(omega, variance, channel.kinks(), channel.is_steep())
+    u, weight = standard_nodes(omega, variance, channel.kinks(), channel.is_steep())
     z = jnp.asarray(omega)[..., None] + jnp.sqrt(jnp.asarray(variance))[..., None] * u
-    return u, log_weight + channel.log_likelihood(jnp.asarray(y)[..., None], z)
+    log_likelihood = channel.log_likelihood(jnp.asarray(y)[..., None], z)
+    # weights enter beside the exponent: a panel of zero width still has a derivative
+    log_z = log_weighted_sum(log_likelihood, weight)
+    return log_z, u, weight * jnp.exp(log_likelihood - log_z[..., None])
 
 
 def tilted_output(
@@ -80,10 +83,9 @@ def tilted_output(
 ) -> tuple[Array, Array]:
     """g and -dg from the moments of u."""
     variance = V + channel.noise_variance()
-    u, log_weight = tilted_nodes(channel, y, omega, V)
-    weight = softmax(log_weight, axis=-1)
-    mean = jnp.sum(weight * u, axis=-1)
-    spread = jnp.sum(weight * (u - mean[..., None]) ** 2, axis=-1)
+    _, u, probability = tilted_partition(channel, y, omega, V)
+    mean = jnp.sum(probability * u, axis=-1)
+    spread = jnp.sum(probability * (u - mean[..., None]) ** 2, axis=-1)
     return mean / jnp.sqrt(variance), (1 - spread) / variance
 
 
@@ -125,16 +127,20 @@ class AbstractActivationChannel(AbstractPointwiseChannel, AbstractHiddenChannel)
         noise = 1 + A * delta
         constant = 0.5 * B**2 * delta / noise - 0.5 * jnp.log(noise)
         variance = V + self.noise_variance()
-        u, log_weight = standard_nodes(omega, variance, self.kinks(), self.is_steep())
+        u, weight = standard_nodes(omega, variance, self.kinks(), self.is_steep())
         f = self.evaluate(omega[..., None] + jnp.sqrt(variance)[..., None] * u)
         field, precision = jnp.asarray(B / noise)[..., None], jnp.asarray(A / noise)[..., None]
-        return constant + logsumexp(log_weight + field * f - 0.5 * precision * f**2, axis=-1)
+        return constant + log_weighted_sum(field * f - 0.5 * precision * f**2, weight)
 
     def atoms(self) -> Atoms:
         return Atoms(jnp.zeros(0), jnp.zeros(0))
 
     def density_features(self, omega: Float[Array, ""], V: Float[Array, ""]) -> list[Feature]:
         deviation = jnp.sqrt(V + self.noise_variance())
+        if is_absent(self.noise_after()):
+            # one to one: panels in z, carried over
+            z = omega + deviation * np.linspace(-_OUTPUT_REACH, _OUTPUT_REACH, _OUTPUT_PANELS + 1)
+            return [(self.evaluate(z), deviation, "point")]
         f = self.evaluate(omega + deviation * np.linspace(-_OUTPUT_REACH, _OUTPUT_REACH, 129))
         width = _OUTPUT_REACH * jnp.sqrt(jnp.asarray(self.noise_after(), dtype=float))
         edges = jnp.linspace(jnp.min(f) - width, jnp.max(f) + width, _OUTPUT_PANELS + 1)

@@ -17,6 +17,8 @@ from solvable.core.quadrature import ORDER, feature_nodes
 from solvable.core.special import LOG_SQRT_2PI
 from solvable.core.specification import Specification
 
+_UNSEEN = -200.0  # ln of a density that adds nothing to an integral
+
 Feature = tuple[Float[Array, ""], Float[Array, ""], str]
 
 
@@ -81,7 +83,7 @@ class AbstractAnalyticPrior(AbstractPrior):
 
     @abstractmethod
     def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
-        """Overlap, variance and information at one q_hat; `order` nodes a panel if it integrates."""
+        """Overlap, variance and information at one q_hat; `order` quadrature nodes a panel."""
 
 
 def posterior(
@@ -125,6 +127,13 @@ def prior_moments(
     """
     if isinstance(prior, AbstractAnalyticPrior):
         return prior.analytic_moments(q_hat, order)
+    return general_prior_moments(prior, q_hat, order)
+
+
+def general_prior_moments(
+    prior: AbstractPrior, q_hat: Float[Array, ""], order: int = ORDER
+) -> PriorMoments:
+    """`prior_moments` by quadrature whatever the prior: the check on closed forms."""
     noise = 1 / jnp.sqrt(q_hat)
     features = []
     for center, width, kind in prior.features():
@@ -133,11 +142,13 @@ def prior_moments(
     r, weight = feature_nodes(features, order=order)
     log_z = prior.log_partition(q_hat * r, q_hat)
     log_density = log_z - 0.5 * q_hat * r**2 + 0.5 * jnp.log(q_hat) - LOG_SQRT_2PI
-    density = weight * jnp.exp(log_density)
-    mean, variance = posterior(prior, q_hat * r, q_hat)
-    potential = jnp.sum(density * log_z)
+    # far outside a bounded support nothing is ever seen, and the posterior is not resolved
+    seen = log_density > _UNSEEN
+    density = jnp.where(seen, weight * jnp.exp(log_density), 0.0)
+    mean, variance = posterior(prior, jnp.where(seen, q_hat * r, 0.0), q_hat)
     return PriorMoments(
         overlap=jnp.sum(density * mean**2),
         variance=jnp.sum(density * variance),
-        information=0.5 * prior.second_moment() * q_hat - potential,
+        information=0.5 * prior.second_moment() * q_hat
+        - jnp.sum(density * jnp.where(seen, log_z, 0.0)),
     )

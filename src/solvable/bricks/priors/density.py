@@ -3,16 +3,17 @@
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
-from jax.nn import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.priors.base import AbstractPrior, Feature
 from solvable.core.arguments import breakpoints as breakpoints_check
 from solvable.core.arguments import parameter, vector
-from solvable.core.quadrature import nodes_between
+from solvable.core.quadrature import ladder_points, nodes_between
+from solvable.core.special import log_weighted_sum
 
 CARD = dict(
     kind="prior",
@@ -28,15 +29,14 @@ CARD = dict(
 )
 
 
-_PANELS = 48
+_PANELS = 32
 
 
 class Density(AbstractPrior):
     """Prior with density exp(log_density(h)) on a finite interval, normalised here.
 
     Z(B, A) = int dh exp(log_density(h) + B h - A h^2 / 2) / int dh exp(log_density(h)), by
-    Gauss-Legendre panels fixed on the support, so precisions A up to about
-    (20 panels / length)^2 are resolved.
+    Gauss-Legendre panels on the support and around the message.
 
     Args:
         log_density: function of one array, elementwise, written with jax.numpy; it need not be
@@ -67,27 +67,35 @@ class Density(AbstractPrior):
                 "Argument `support` must be a rising pair [low, high], "
                 f"but was {np.asarray(self.support).tolist()}."
             )
-        if not np.all(np.isfinite(self._grid()[1])):
+        h, _ = nodes_between(self._edges())
+        if not np.all(np.isfinite(self.log_density(h))):
             raise ValueError("Argument `log_density` must be finite on the support.")
 
-    def _grid(self) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Nodes and their normalised log weights."""
+    def _edges(self) -> Float[Array, " m"]:
         low, high = jnp.asarray(self.support)
-        edges = jnp.concatenate(
-            [
-                jnp.linspace(low, high, _PANELS + 1),
-                jnp.clip(jnp.asarray(self.breakpoints, float), low, high),
-            ]
-        )
-        h, weight = nodes_between(edges)
-        log_weight = self.log_density(h) + jnp.log(jnp.where(weight > 0, weight, 1.0))
-        log_weight = jnp.where(weight > 0, log_weight, -jnp.inf)
-        return h, log_weight - logsumexp(log_weight)
+        inner = jnp.clip(jnp.asarray(self.breakpoints, float), low, high)
+        return jnp.concatenate([jnp.linspace(low, high, _PANELS + 1), inner])
+
+    def _grid(self) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Nodes and their probabilities."""
+        h, weight = nodes_between(self._edges())
+        log_density = self.log_density(h)
+        return h, weight * jnp.exp(log_density - log_weighted_sum(log_density, weight))
 
     def log_partition(self, B: Float[Array, "..."], A: Float[Array, "..."]) -> Float[Array, "..."]:
-        h, log_weight = self._grid()
         B, A = jnp.broadcast_arrays(B, A)
-        return logsumexp(log_weight + B[..., None] * h - 0.5 * A[..., None] * h**2, axis=-1)
+        low, high = jnp.asarray(self.support)
+        # a sharp message is a bump at B / A of width 1 / sqrt A: panels there as well
+        sharp = jnp.where(A > 0, A, 1.0)
+        steps = ladder_points(jnp.asarray(0.0), jnp.asarray(1.0))
+        bump = (B / sharp)[..., None] + steps / jnp.sqrt(sharp)[..., None]
+        fixed = jnp.broadcast_to(self._edges(), (*B.shape, self._edges().shape[0]))
+        edges = jnp.concatenate([fixed, jnp.clip(bump, low, high)], axis=-1)
+        h, weight = nodes_between(jax.lax.stop_gradient(edges))
+        exponent = self.log_density(h) + B[..., None] * h - 0.5 * A[..., None] * h**2
+        whole_h, whole_weight = nodes_between(self._edges())
+        norm = log_weighted_sum(self.log_density(whole_h), whole_weight)
+        return log_weighted_sum(exponent, weight) - norm
 
     def features(self) -> list[Feature]:
         low, high = jnp.asarray(self.support)
@@ -97,12 +105,12 @@ class Density(AbstractPrior):
         return points + [(ends[k], jnp.asarray(0.0), "gaussian") for k in range(ends.shape[0])]
 
     def first_moment(self) -> Float[Array, ""]:
-        h, log_weight = self._grid()
-        return jnp.sum(h * jnp.exp(log_weight))
+        h, probability = self._grid()
+        return jnp.sum(h * probability)
 
     def second_moment(self) -> Float[Array, ""]:
-        h, log_weight = self._grid()
-        return jnp.sum(h**2 * jnp.exp(log_weight))
+        h, probability = self._grid()
+        return jnp.sum(h**2 * probability)
 
     def dimension(self) -> Float[Array, ""]:
         return jnp.asarray(1.0)

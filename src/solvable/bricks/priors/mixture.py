@@ -13,6 +13,8 @@ from solvable.bricks.priors.base import AbstractAnalyticPrior, Feature, PriorMom
 from solvable.core.quadrature import feature_nodes
 from solvable.core.special import log_normal
 
+_NEGLIGIBLE = -700.0  # ln of a share of a component that no sum notices
+
 
 class Components(NamedTuple):
     """Weights, means and variances of K Gaussians; a variance of zero is an atom."""
@@ -64,8 +66,8 @@ class AbstractMixturePrior(AbstractAnalyticPrior):
         means = (m[:, None] + v[:, None] * q_hat * column) / precision
         mean, variance = _mixture_moments(log_joint, means, v[:, None] / precision)
         # I(h; r) = I(h; r | component) + I(component; r), the second as H(k) - H(k | r).
-        responsibility = softmax(log_joint, axis=0)
-        remaining = jnp.sum(density * jnp.sum(entr(responsibility), axis=0))
+        log_share = jnp.maximum(log_joint - log_density, _NEGLIGIBLE)
+        remaining = -jnp.sum(density * jnp.sum(jnp.exp(log_share) * log_share, axis=0))
         information = 0.5 * jnp.sum(w * jnp.log1p(q_hat * v)) + jnp.sum(entr(w)) - remaining
         return PriorMoments(
             overlap=jnp.sum(density * mean**2),
