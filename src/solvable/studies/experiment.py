@@ -2,9 +2,9 @@
 
 Every instance is drawn from streams named by the model's specification, the size and the
 instance's number, so that it does not depend on the grid or on the order of execution. All
-algorithms get the same data. Observables of AMP and of linear methods are exact averages over fresh Gaussian inputs
-(`models.glm_instances.observables`), defined as in the theory. Instances on which an algorithm did
-not converge count with its best iterate, and keep their status.
+algorithms get the same data. Observables of AMP and of linear methods are exact averages over
+fresh Gaussian inputs (`models.glm_instances.observables`), defined as in the theory. Instances on
+which an algorithm did not converge count with its best iterate, and keep their status.
 """
 
 import contextlib
