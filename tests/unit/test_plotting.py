@@ -181,6 +181,18 @@ def test_phase_diagram(ax):
     assert list(lines) == ["information_theoretic", "algorithmic"]  # the spinodal coincides
     assert lines["algorithmic"].get_linestyle() == "--"
     assert np.isnan(lines["information_theoretic"].get_xdata()[2])
+    assert lines["information_theoretic"].get_marker() == "None"
+
+
+def test_boundaries_of_one_row_are_dots_and_those_outside_are_absent(ax):
+    data = make_phase()
+    data["boundary_information_theoretic"][:] = [0.8, np.nan, np.nan]
+    data["boundary_algorithmic"][:] = -1.0
+    lines = plotting.boundary_lines(ax, data)
+    assert list(lines) == ["information_theoretic", "spinodal_uninformed"]
+    assert lines["information_theoretic"].get_markevery() == [0]
+    (main,) = plotting.figure(data).axes
+    assert main.get_xlim()[0] < 0.1 < 2 < main.get_xlim()[1] < 2.2
 
 
 def test_heat_map_hatches_failures(ax):
@@ -280,3 +292,24 @@ def test_bayes_and_amp_have_their_colors(ax):
     points = plotting.experiment_points(ax, make_experiment(), "overlap")
     assert to_hex(lines["amp"].get_color()) == to_hex(points["amp"].lines[0].get_color())
     assert to_hex(lines["amp"].get_color()) != to_hex(lines["bayes"].get_color())
+
+
+def test_a_name_that_passes_to_another_branch_breaks_the_line(ax):
+    data = make_curve().sel(branch=["unstable", "amp"])
+    data = data.assign_coords(branch=["unstable", "unstable_2"])
+    before = ALPHA < 1.3
+    middle = 0.1 + 0.5 * ALPHA
+    data["overlap"][:, 0] = np.where(before, middle, 0.0)  # the middle one, then q = 0
+    data["overlap"][:, 1] = np.where(before, np.nan, middle)
+    data["status"][:] = np.where(np.isfinite(data["overlap"]), Status.converged, Status.no_branch)
+    line = plotting.theory_lines(ax, data, "overlap")["unstable"]
+    (gap,) = np.flatnonzero(np.isnan(np.array(line.get_xdata(), dtype=float)))
+    assert gap == before.sum()
+
+
+def test_bayes_says_that_amp_reaches_it(ax):
+    data = make_curve()
+    assert plotting.theory_lines(ax, data, "overlap")["bayes"].get_label() == "Bayes-optimal"
+    easy = data.isel(alpha=slice(0, 10))
+    label = plotting.theory_lines(ax, easy, "overlap")["bayes"].get_label()
+    assert label == "Bayes-optimal, reached by AMP"

@@ -26,7 +26,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     """Model, grids and sizes."""
     return {
         "model": "GLM(prior=Gaussian(), channel=Sign())",
-        "theory": [0.0625, 6.0, 96],
+        "theory": [0.0625, 6.25, 100],
         "measured": [1, 3] if quick else [0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6],
         "size": 200 if quick else 1000,
         "instances": 3 if quick else 8,

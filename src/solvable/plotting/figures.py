@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from solvable import io
 from solvable.plotting.files import write_figure
 from solvable.plotting.lines import (
+    cell_edges,
     experiment_points,
     is_geometric,
     theory_lines,
@@ -142,6 +143,9 @@ def phase_figure(dataset: xr.Dataset) -> Figure:
     lines = boundary_lines(ax, dataset)
     ax.set(xlabel=axis_label(x), ylabel=axis_label(y))
     _scales(ax, dataset, x, y)
+    for axis, name in ((ax.set_xlim, x), (ax.set_ylim, y)):
+        edges = cell_edges(dataset[name].values)
+        axis(edges[0], edges[-1])
     handles = phase_legend(ax, dataset) + list(lines.values())
     panels.legend(handles=handles, loc="outside right center")
     _title(panels, dataset)

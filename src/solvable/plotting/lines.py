@@ -67,17 +67,20 @@ def theory_lines(
             y[_close(y, values[earlier])] = np.nan
         if not np.isfinite(y).any():
             continue
-        if name == "bayes":
-            others = [values[other] for other in names if other != name]
-            xs, ys = _cut(x, y, _jumps(y, others))
-        else:
-            xs, ys = x, y
+        others = [values[other] for other in names if other != name]
+        xs, ys = _cut(x, y, _jumps(values[name], others))
         look = branch_style(name, str(data.attrs.get("rigour", "")))
         label = branch_label(name)
+        if name == "bayes" and "amp" in names and _same_where_drawn(y, values["amp"]):
+            label += ", reached by AMP"
         if label in [line.get_label() for line in lines.values()] or not _has_segment(ys):
             label = "_nolegend_"
         (lines[name],) = ax.plot(xs, ys, **{"label": label, **look, **style})
     return lines
+
+
+def _same_where_drawn(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(_close(first, second)[np.isfinite(first)].all())
 
 
 def _has_segment(y: np.ndarray) -> bool:
@@ -99,13 +102,18 @@ def _close(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _jumps(y: np.ndarray, others: list[np.ndarray]) -> list[int]:
-    """Indices after which `y` leaves one of the other branches for another one."""
-    member = np.array([_close(y, other) for other in others])
-    if member.size == 0:
+    """Indices after which `y` jumps while another branch goes on where it was.
+
+    So it is where the best branch changes, and where a name passes from one branch to another.
+    """
+    finite = y[np.isfinite(y)]
+    step = np.abs(np.diff(y))
+    with np.errstate(invalid="ignore"):
+        left = np.array([np.abs(other[1:] - y[:-1]) < 0.2 * step for other in others])
+        large = step > 0.02 * (finite.max() - finite.min())
+    if left.size == 0:
         return []
-    here, there = member[:, :-1], member[:, 1:]
-    moved = here.any(0) & there.any(0) & ~(here & there).any(0)
-    return [int(i) for i in np.flatnonzero(moved)]
+    return [int(index) for index in np.flatnonzero(left.any(axis=0) & large)]
 
 
 def _cut(x: np.ndarray, y: np.ndarray, after: list[int]) -> tuple[np.ndarray, np.ndarray]:

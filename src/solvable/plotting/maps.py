@@ -77,10 +77,12 @@ def hatched_cells(
 def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
     """The thresholds as lines x(y), broken where there is none; a conjecture dashed.
 
-    Boundaries that coincide with one drawn before them are left out.
+    Boundaries that coincide with one drawn before them, or lie outside the cells, are left out. A
+    boundary that exists on one row alone is a dot.
     """
     y = str(data["phase"].dims[0])
     heights = np.asarray(data[y].values, dtype=float)
+    left, *_, right = cell_edges(data[data["phase"].dims[1]].values)
     drawn: dict[str, Line2D] = {}
     known = [name for name in _BOUNDARIES if name in io.boundaries(data)]
     for name in known + [name for name in io.boundaries(data) if name not in known]:
@@ -91,10 +93,15 @@ def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
         for earlier in drawn.values():
             with np.errstate(invalid="ignore"):
                 places[np.abs(places - np.asarray(earlier.get_xdata())) < 1e-6] = np.nan
+        places[~((places >= left) & (places <= right))] = np.nan
         if not np.isfinite(places).any():
             continue
+        neighbors = np.concatenate([[np.nan], places, [np.nan]])
+        alone = np.isfinite(places) & np.isnan(neighbors[:-2]) & np.isnan(neighbors[2:])
         rigour = boundary.attrs.get("rigour", data.attrs.get("rigour"))
         look = {"linestyle": "--" if rigour == "conjecture" else "-", "zorder": 2.0}
+        if alone.any():
+            look |= {"marker": "o", "markevery": np.flatnonzero(alone).tolist()}
         look |= {"label": name.replace("_", " "), **_BOUNDARIES.get(name, {}), **style}
         (drawn[name],) = ax.plot(places, heights, **look)
     return drawn
