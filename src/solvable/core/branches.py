@@ -30,12 +30,14 @@ from solvable.core.specification import Specification
 _CHUNK, _LARGE_CHUNK = 16, 512
 _MANY = 192
 _SPACING = 0.25
-_LOWEST, _HIGHEST = -36.0, 36.0  # ln q_hat: V is resolved down to 1e-16 of rho
+# ln q_hat. Without noise y - omega is known to 1e-16 and varies on sqrt V: beyond V = 3e-14 the
+# rounding of h would look like structure.
+_LOWEST, _HIGHEST = -36.0, 31.0
 _TRIVIAL_LOWEST = -16.0  # an even channel's S is lost to rounding below
 _ROOT_TOLERANCE = 1e-13
 _MAX_STEPS = 60
 _CHEBYSHEV = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
-_NOISE = 1e-9  # extrema of h less deep than this are rounding
+_NOISE = 3e-9  # extrema of h less deep than this are rounding
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,11 @@ def _find_folds(model: Any, spline: CubicSpline) -> list[Fold]:
     candidates = sorted(float(r) for r in roots if np.isfinite(r) and x[0] < r < x[-1])
     folds = [fold for r in candidates if (fold := _polish_fold(model, r, x)) is not None]
     kinds = [fold for k, fold in enumerate(folds) if k == 0 or fold.x > folds[k - 1].x + 1e-6]
-    return _drop_shallow(kinds, float(spline(x[0])), float(spline(x[-1]))) if kinds else []
+    if not kinds:
+        return []
+    # the ends as exactly as the folds: on a flat end the table's own error would look like a fold
+    first, last = level(model, x[[0, -1]])
+    return _drop_shallow(kinds, first, last)
 
 
 def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:

@@ -132,7 +132,9 @@ def scalar_thresholds(
         )
     top = max(maxima, key=lambda end: end.h)
     uninformed = _at_end(table, top)
-    informed = _at_end(table, min(minima, key=lambda end: end.h))
+    informed = absent("spinodal_informed")
+    if minima:
+        informed = _at_end(table, min(minima, key=lambda end: end.h))
     if perfect.value is None:
         perfect = _first_order(table, top, potential, end_potential)
     return _by_name(weak, perfect, uninformed, uninformed, informed)

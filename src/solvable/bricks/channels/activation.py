@@ -17,7 +17,7 @@ from solvable.core import arguments
 from solvable.core.arguments import non_negative, parameter, positive
 
 
-def _function(value: Any) -> str | Callable[[Array], Array]:
+def _function(value: Any) -> Any:
     if isinstance(value, str) or not callable(value):
         return arguments.choice("function", value, sorted(FUNCTIONS))
     return value
