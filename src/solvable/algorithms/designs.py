@@ -89,10 +89,12 @@ class Dense(AbstractDesign):
         # float64 vectors are cast at the product: mixed types would copy the whole design
         right = np.asarray(vector).astype(self.array.dtype, copy=False)
         if right.ndim == 2 and right.shape[1] >= _FEW and self._shared is not None:
-            # XLA's matrix product on thin right-hand sides beats OpenBLAS
-            product = _transposed_product if transpose else _matrix_product
+            # XLA's matrix product on thin right-hand sides beats OpenBLAS, as X W and as G^T X
             with jax.default_device(_cpu()):
-                out = np.asarray(product(self._shared, right))
+                if transpose:
+                    out = np.asarray(_product(np.ascontiguousarray(right.T), self._shared)).T
+                else:
+                    out = np.asarray(_product(self._shared, right))
         else:
             out = (self.array.T if transpose else self.array) @ right
         return out.astype(np.float64, copy=False)
@@ -339,8 +341,7 @@ def _share(array: np.ndarray) -> jax.Array | None:
     return shared if shared.unsafe_buffer_pointer() == array.ctypes.data else None
 
 
-_matrix_product = jax.jit(jnp.matmul)
-_transposed_product = jax.jit(lambda X, G: jax.lax.dot_general(X, G, (((0,), (0,)), ((), ()))))
+_product = jax.jit(jnp.matmul)
 
 _FEW: Final = 8
 _SMALL: Final = 1 << 16
