@@ -81,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _run(None if arguments is None else list(arguments))
     if code == INTERRUPTED:
         _complain("interrupted.")
+        # compiled programs may still run in threads, which a regular end would pull the rug from
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
     raise SystemExit(code)
 
 

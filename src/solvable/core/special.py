@@ -58,7 +58,7 @@ def _log_ndtr_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 @jax.custom_jvp
 def mills_ratio(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """phi(x) / Phi(x), the first derivative of log Phi; no continued fraction is needed here."""
-    return _SQRT_2_OVER_PI / erfcx(-x / SQRT_2)
+    return _near_ratio(x)
 
 
 @mills_ratio.defjvp
@@ -107,6 +107,19 @@ def _tail_fraction(t: Float[Array, "..."]) -> Float[Array, "..."]:
     return 3 / value
 
 
+@jax.custom_jvp
+def _near_ratio(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """phi / Phi with the derivative -m (x + m), finite where erfcx(-x / sqrt 2) overflows."""
+    return _SQRT_2_OVER_PI / erfcx(-x / SQRT_2)
+
+
+@_near_ratio.defjvp
+def _near_ratio_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    ratio = _near_ratio(x)
+    return ratio, -ratio * (x + ratio) * dx
+
+
 def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """Inverse Mills ratio and the moments of a Gaussian cut at zero.
 
@@ -127,7 +140,7 @@ def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     far = x < -_TAIL
     near_x = jnp.where(far, 0.0, x)
     t = jnp.where(far, -x, 2 * _TAIL)
-    m_near = _SQRT_2_OVER_PI / erfcx(-near_x / SQRT_2)
+    m_near = _near_ratio(near_x)
     e_near = near_x + m_near
     s = _tail_fraction(t)
     r = 2 / (t + s)
@@ -148,27 +161,45 @@ def log_interval_mass(
     Reflects to the negative half line, where the difference of two tails is taken in log space;
     an interval that holds zero is one minus two tails. Empty intervals give -inf.
     """
-    flip = lower > 0
-    a = jnp.where(flip, -upper, lower)
-    b = jnp.where(flip, -lower, upper)
-    straddles = b > 0
-    log_b = log_ndtr(jnp.minimum(b, 0.0))
-    outside = log_b + jnp.log(-jnp.expm1(log_ndtr(jnp.minimum(a, 0.0)) - log_b))
+    a, b, _ = _reflected(lower, upper)
+    outside = log_ndtr(jnp.minimum(b, 0.0)) + jnp.log(-jnp.expm1(_tail_gap(a, b)))
     tails = 0.5 * erfc(-a / SQRT_2) + 0.5 * erfc(b / SQRT_2)
     narrow = 0.5 * (erf(b / SQRT_2) - erf(a / SQRT_2))
     inside = jnp.where(b - a < 0.5, jnp.log(narrow), jnp.log1p(-tails))
-    return jnp.where(b > a, jnp.where(straddles, inside, outside), -jnp.inf)
+    return jnp.where(b > a, jnp.where(b > 0, inside, outside), -jnp.inf)
+
+
+def _reflected(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
+    """The interval moved so that its end nearer to zero is the upper one, and whether it was."""
+    flip = lower > 0
+    return jnp.where(flip, -upper, lower), jnp.where(flip, -lower, upper), flip
+
+
+def _tail_gap(a: Array, b: Array) -> Array:
+    """log Phi(a) - log Phi(b) for a < b <= 0."""
+    return log_ndtr(jnp.minimum(a, 0.0)) - log_ndtr(jnp.minimum(b, 0.0))
 
 
 @log_interval_mass.defjvp
 def _log_interval_mass_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (lower, upper), (d_lower, d_upper) = primals, tangents
     value = log_interval_mass(lower, upper)
-    possible = value > -jnp.inf
-    safe = jnp.where(possible, value, 0.0)
-    up = jnp.where(possible, jnp.exp(-0.5 * upper**2 - LOG_SQRT_2PI - safe), 0.0)
-    down = jnp.where(possible, jnp.exp(-0.5 * lower**2 - LOG_SQRT_2PI - safe), 0.0)
-    return value, up * d_upper - down * d_lower
+    a, b, flip = _reflected(lower, upper)
+    da = jnp.where(flip, -d_upper, d_lower)
+    db = jnp.where(flip, -d_lower, d_upper)
+    possible, inside = value > -jnp.inf, b > 0
+    # phi(b) / mass: in a tail from the Mills ratio, which keeps its digits
+    mass = jnp.where(possible & inside, value, 0.0)
+    gap = jnp.where(possible & ~inside, _tail_gap(a, b), -1.0)
+    near_inside = jnp.exp(-0.5 * b**2 - LOG_SQRT_2PI - mass)
+    near_outside = mills_ratio(jnp.minimum(b, 0.0)) / -jnp.expm1(gap)
+    near = jnp.where(inside, near_inside, near_outside)
+    far = jnp.where(
+        inside,
+        jnp.exp(-0.5 * a**2 - LOG_SQRT_2PI - mass),
+        near_outside * jnp.exp(0.5 * jnp.where(inside, 0.0, (b - a) * (b + a))),
+    )
+    return value, jnp.where(possible, near, 0.0) * db - jnp.where(possible, far, 0.0) * da
 
 
 def log_weighted_sum(

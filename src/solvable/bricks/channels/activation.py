@@ -6,12 +6,10 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from solvable.bricks.channels.base import AbstractOutputChannel
 from solvable.bricks.channels.functions import FUNCTIONS
 from solvable.bricks.channels.pointwise import (
     AbstractActivationChannel,
-    tilted_output,
-    tilted_partition,
+    AbstractQuadratureChannel,
 )
 from solvable.core import arguments
 from solvable.core.arguments import non_negative, parameter, positive
@@ -42,7 +40,7 @@ CARD = dict(
 )
 
 
-class Activation(AbstractActivationChannel, AbstractOutputChannel):
+class Activation(AbstractActivationChannel, AbstractQuadratureChannel):
     """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi for any function f, by quadrature over z.
 
     Args:
@@ -83,13 +81,3 @@ class Activation(AbstractActivationChannel, AbstractOutputChannel):
 
     def noise_before(self) -> Any:
         return self.pre_delta
-
-    def log_partition(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return tilted_partition(self, y, omega, V)[0]
-
-    def output(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        return tilted_output(self, y, omega, V)

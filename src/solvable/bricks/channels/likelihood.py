@@ -8,12 +8,8 @@ import jax.numpy as jnp
 from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from solvable.bricks.channels.base import AbstractOutputChannel, Atoms, Feature
-from solvable.bricks.channels.pointwise import (
-    AbstractPointwiseChannel,
-    tilted_output,
-    tilted_partition,
-)
+from solvable.bricks.channels.base import Atoms, Feature
+from solvable.bricks.channels.pointwise import AbstractQuadratureChannel
 from solvable.core import arguments
 from solvable.core.quadrature import nodes_between
 
@@ -49,7 +45,7 @@ def _numbers(name: str) -> Callable[[Any], tuple[float, ...]]:
     return converter
 
 
-class Likelihood(AbstractPointwiseChannel, AbstractOutputChannel):
+class Likelihood(AbstractQuadratureChannel):
     """Channel with P(y | z) = exp(log_prob(y, z)), by quadrature over z.
 
     log Z(y; omega, V) = log int N(z; omega, V) exp(log_prob(y, z)) dz.
@@ -111,16 +107,6 @@ class Likelihood(AbstractPointwiseChannel, AbstractOutputChannel):
 
     def is_steep(self) -> bool:
         return True
-
-    def log_partition(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return tilted_partition(self, y, omega, V)[0]
-
-    def output(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        return tilted_output(self, y, omega, V)
 
     def atoms(self) -> Atoms:
         labels = () if isinstance(self.outputs, str) else self.outputs

@@ -5,12 +5,8 @@ from jax import random
 from jax.nn import log_sigmoid, sigmoid
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from solvable.bricks.channels.base import AbstractOutputChannel, Atoms, Feature
-from solvable.bricks.channels.pointwise import (
-    AbstractPointwiseChannel,
-    tilted_output,
-    tilted_partition,
-)
+from solvable.bricks.channels.base import Atoms, Feature
+from solvable.bricks.channels.pointwise import AbstractQuadratureChannel
 
 CARD = dict(
     kind="channel",
@@ -26,7 +22,7 @@ CARD = dict(
 _BEND = (-30.0, -18.0, -11.0, -7.0, -4.5, -2.5, -1.0, 0.0, 1.0, 2.5, 4.5, 7.0, 11.0, 18.0, 30.0)
 
 
-class Logistic(AbstractPointwiseChannel, AbstractOutputChannel):
+class Logistic(AbstractQuadratureChannel):
     """Labels y = +-1 with P(y | z) = 1 / (1 + exp(-y z)).
 
     log Z(y; omega, V) = log int N(z; omega, V) / (1 + exp(-y z)) dz by quadrature over z.
@@ -46,16 +42,6 @@ class Logistic(AbstractPointwiseChannel, AbstractOutputChannel):
 
     def is_steep(self) -> bool:
         return False
-
-    def log_partition(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> Float[Array, "..."]:
-        return tilted_partition(self, y, omega, V)[0]
-
-    def output(
-        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
-    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        return tilted_output(self, y, omega, V)
 
     def atoms(self) -> Atoms:
         return Atoms(jnp.asarray([-1.0, 1.0]), jnp.ones(2))

@@ -8,7 +8,13 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from solvable.bricks.channels.base import AbstractChannel, AbstractHiddenChannel, Atoms, Feature
+from solvable.bricks.channels.base import (
+    AbstractChannel,
+    AbstractHiddenChannel,
+    AbstractOutputChannel,
+    Atoms,
+    Feature,
+)
 from solvable.bricks.channels.piecewise import is_absent
 from solvable.core.quadrature import BASE_EDGES, nodes_between
 from solvable.core.special import LOG_SQRT_2PI, log_normal, log_weighted_sum
@@ -87,6 +93,20 @@ def tilted_output(
     mean = jnp.sum(probability * u, axis=-1)
     spread = jnp.sum(probability * (u - mean[..., None]) ** 2, axis=-1)
     return mean / jnp.sqrt(variance), (1 - spread) / variance
+
+
+class AbstractQuadratureChannel(AbstractPointwiseChannel, AbstractOutputChannel):
+    """A pointwise channel whose partition is always the quadrature."""
+
+    def log_partition(
+        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        return tilted_partition(self, y, omega, V)[0]
+
+    def output(
+        self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        return tilted_output(self, y, omega, V)
 
 
 class AbstractActivationChannel(AbstractPointwiseChannel, AbstractHiddenChannel):

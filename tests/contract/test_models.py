@@ -1,0 +1,167 @@
+"""What every registered model must satisfy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import solvable as sv
+from solvable import catalog, io
+from solvable.core.specification import inject, numeric
+from solvable.core.status import Status
+
+# One a registered model at least, over channels of every kind: labels, reals, mixed, even, noisy.
+MODELS = {
+    "binary perceptron": sv.GLM(prior=sv.Rademacher(), channel=sv.Sign(), alpha=1.3),
+    "probit": sv.GLM(prior=sv.Gaussian(mean=0.3), channel=sv.Sign(delta=0.2), alpha=2.0),
+    "compressed sensing": sv.GLM(
+        prior=sv.GaussBernoulli(rho=0.2), channel=sv.Linear(delta=1e-3), alpha=0.3
+    ),
+    "phase retrieval": sv.GLM(prior=sv.Gaussian(), channel=sv.Abs(), alpha=1.05),
+    "rectifier": sv.GLM(prior=sv.Gaussian(), channel=sv.ReLU(), alpha=1.2),
+    "logistic": sv.GLM(prior=sv.Laplace(scale=0.7), channel=sv.Logistic(), alpha=2.0),
+}
+each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
+
+
+@pytest.fixture(scope="module")
+def solved():
+    return {}
+
+
+def curve_of(model, solved):
+    if repr(model) not in solved:
+        scale = float(model.alpha)
+        over = {"alpha": scale * np.array([0.5, 0.75, 1.0, 1.5])}
+        solved[repr(model)] = sv.curve(model, over=over)
+    return solved[repr(model)]
+
+
+def test_every_registered_model_has_a_sample():
+    assert {type(m).__name__ for m in MODELS.values()} == set(catalog.names("model"))
+
+
+@each_model
+def test_branches_are_within_their_limits(model, solved):
+    data = curve_of(model, solved)
+    rho = float(model.prior.second_moment())
+    there = data.status == Status.converged
+    overlap = data.overlap.values[there.values]
+    assert np.all((overlap >= 0) & (overlap <= rho * (1 + 1e-12)))
+    assert np.all(data.error_bound.values[there.values] < 1e-8)
+    np.testing.assert_allclose(
+        data.overlap.values[there.values] + data.mse.values[there.values], rho, rtol=1e-9
+    )
+
+
+@each_model
+def test_more_samples_never_hurt(model, solved):
+    data = curve_of(model, solved)
+    for branch in ("amp", "bayes", "informed"):
+        assert np.all(np.diff(data.overlap.sel(branch=branch)) > -1e-12)
+        assert np.all(np.diff(data.generalization_error.sel(branch=branch)) < 1e-12)
+
+
+@each_model
+def test_bayes_has_the_largest_free_entropy_and_amp_is_below_informed(model, solved):
+    data = curve_of(model, solved)
+    bayes = data.free_entropy.sel(branch="bayes").values
+    for branch in ("amp", "informed"):
+        other = data.free_entropy.sel(branch=branch).values
+        assert np.all(bayes >= other)
+    amp, informed = (data.overlap.sel(branch=b).values for b in ("amp", "informed"))
+    assert np.all(amp <= informed + 1e-12)
+
+
+@each_model
+def test_fixed_points_of_state_evolution_are_stationary(model, solved):
+    """At the AMP branch one update changes nothing, and df / d ln q_hat = 0."""
+    data = curve_of(model, solved).sel(alpha=float(model.alpha), branch="amp")
+    brick = numeric(model)
+    # the order parameter from the overlap, which rises with ln q_hat
+    grid = np.linspace(-12, 12, 200)
+    order_at = jax.jit(lambda x: brick.order_at(x))
+    overlaps = np.array([float(order_at(x).overlap) for x in grid])
+    x = float(np.interp(float(data.overlap), overlaps, grid))
+    for _ in range(6):
+        overlap, slope = jax.jvp(lambda a: order_at(a).overlap, (jnp.asarray(x),), (jnp.ones(()),))
+        x -= float((overlap - float(data.overlap)) / slope)
+    order = order_at(jnp.asarray(x))
+    updated = jax.jit(lambda o: brick.update(o))(order)
+    np.testing.assert_allclose(float(updated.overlap), float(data.overlap), rtol=1e-7)
+    entropy = jax.jit(lambda a: brick.free_entropy(brick.order_at(a)))
+    values = [float(entropy(jnp.asarray(x + s))) for s in (-2e-3, -1e-3, 1e-3, 2e-3)]
+    derivative = (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * 1e-3)
+    scale = abs(float(order.q_hat * order.variance)) + 1e-12
+    assert abs(derivative) < 1e-7 * max(scale, 1e-2)
+
+
+@each_model
+def test_named_starts_bracket_the_branches(model, solved):
+    starts = model.starts()
+    assert float(starts["uninformed"].overlap) < float(starts["informed"].overlap)
+
+
+@each_model
+def test_results_print_save_load_and_cite(model, solved, tmp_path):
+    data = curve_of(model, solved)
+    path = io.write(data, tmp_path / "curve.nc")
+    again = io.read(path)
+    for name in data.data_vars:
+        np.testing.assert_array_equal(again[name].values, data[name].values)
+    assert sv.parse(data.attrs["model"]) == model
+    assert data.attrs["references"]
+    assert sv.parse(repr(model)) == model
+
+
+@each_model
+def test_an_instance_is_drawn_solved_and_measured(model):
+    instance = model.sample(jax.random.key(0), 60)
+    state = model.init(instance.data, jax.random.key(1))
+    state, _ = model.step(instance.data, state)
+    assert instance.data.design.shape == (round(60 * model.alpha), 60)
+    found = model.measure(state, instance)
+    assert np.isfinite(found["overlap"])
+
+
+def test_several_parameters_make_a_product():
+    model = sv.GLM(prior=sv.GaussBernoulli(rho=0.2), channel=sv.Linear(delta=0.1))
+    data = sv.curve(model, over={"alpha": [0.5, 1.0], "rho": [0.1, 0.2, 0.4]})
+    assert data.overlap.dims == ("alpha", "rho", "branch")
+    alone = sv.curve(inject(model, {"rho": 0.4}), over={"alpha": [1.0]})
+    np.testing.assert_allclose(
+        data.mse.sel(alpha=1.0, rho=0.4, branch="amp"),
+        alone.mse.sel(branch="amp")[0],
+        rtol=1e-12,
+    )
+
+
+def test_thresholds_in_noise_invert_those_in_alpha():
+    """At the delta where the fold sits for alpha = 0.21, the fold in alpha sits at 0.21."""
+    model = sv.GLM(prior=sv.GaussBernoulli(rho=0.1), channel=sv.Linear(), alpha=0.21)
+    found = sv.thresholds(model, "delta")["spinodal_uninformed"]
+    assert found.status is Status.converged
+    at = sv.GLM(prior=sv.GaussBernoulli(rho=0.1), channel=sv.Linear(delta=found.value))
+    there = sv.thresholds(at, "alpha")["spinodal_uninformed"]
+    assert there.value == pytest.approx(0.21, abs=1e-9)
+    assert found.error_bound < 1e-6 * found.value
+
+
+def test_phase_diagram_agrees_with_its_own_boundaries():
+    model = sv.GLM(prior=sv.GaussBernoulli(rho=0.1), channel=sv.Linear())
+    alphas = np.linspace(0.05, 0.35, 13)
+    data = sv.phase_diagram(model, x=("alpha", alphas), y=("rho", [0.05, 0.1]))
+    for row, rho in enumerate(data.rho.values):
+        first = float(data.boundary_information_theoretic[row])
+        easy = float(data.boundary_algorithmic[row])
+        assert first == pytest.approx(rho)
+        wanted = np.where(alphas < first, 2, np.where(alphas < easy, 1, 0))
+        np.testing.assert_array_equal(data.phase[row], wanted)
+
+
+def test_phase_diagram_with_the_scale_upright():
+    """The same boundary found as a root in rho at given alpha."""
+    model = sv.GLM(prior=sv.GaussBernoulli(rho=0.1), channel=sv.Linear())
+    data = sv.phase_diagram(model, x=("rho", np.linspace(0.02, 0.3, 8)), y=("alpha", [0.2075591]))
+    assert float(data.boundary_algorithmic[0]) == pytest.approx(0.1, abs=1e-6)
+    assert float(data.boundary_information_theoretic[0]) == pytest.approx(0.2075591, abs=1e-9)
