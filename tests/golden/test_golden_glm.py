@@ -1,4 +1,4 @@
-"""Published and independently computed numbers of generalised linear models."""
+"""Published and independently computed numbers of generalized linear models."""
 
 import tomllib
 from pathlib import Path

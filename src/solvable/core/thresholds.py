@@ -109,7 +109,7 @@ def scalar_thresholds(
 
     Args:
         table: the scan, wide enough to hold every extremum.
-        potential: (ln q_hat, scale, nodes a panel) -> free entropy, vectorised.
+        potential: (ln q_hat, scale, nodes a panel) -> free entropy, vectorized.
         end_potential: ("trivial" or "recovered", scales) -> free entropy at q = 0 or q = rho.
     """
     limits = table.limits

@@ -12,7 +12,7 @@ RIDGE_PENALTIES = (1e-3, 1e-2, 1e-1)  # the error is flat below them, down to 0
 # Fractions of the penalty at which the Lasso's solution becomes zero.
 # The positive Lasso needs less: its constraint does most of the work.
 LASSO_PENALTIES = (0.05, 0.02, 0.01, 0.002)
-POSITIVE_PENALTIES = (0.02, 0.002, 0.0007)
+POSITIVE_PENALTIES = (0.02, 0.002, 0.0007, 0.0002)
 LASSO_SWEEPS = 1000
 
 

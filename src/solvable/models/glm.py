@@ -1,4 +1,4 @@
-"""The generalised linear model, teacher and student: y ~ P(. | X w*), w* ~ P_w."""
+"""The generalized linear model, teacher and student: y ~ P(. | X w*), w* ~ P_w."""
 
 from typing import Any, ClassVar, NamedTuple
 
@@ -33,7 +33,7 @@ from solvable.models.base import (
 CARD = dict(
     kind="model",
     name="GLM",
-    summary="generalised linear model, teacher and student: y ~ P(. | X w), X iid N(0, 1/p)",
+    summary="generalized linear model, teacher and student: y ~ P(. | X w), X iid N(0, 1/p)",
     parameters={
         "prior": "a prior",
         "channel": "a channel",
@@ -81,7 +81,7 @@ class OverlapOrder(NamedTuple):
 
 
 class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePassingModel):
-    """Generalised linear model y_mu ~ P(. | X_mu . w*), X iid N(0, 1 / p), w*_i ~ P_w.
+    """Generalized linear model y_mu ~ P(. | X_mu . w*), X iid N(0, 1 / p), w*_i ~ P_w.
 
     Free entropy per parameter (Barbier et al. 2019, Theorem 1):
 

@@ -16,7 +16,9 @@ from solvable.studies import scalar
 from solvable.studies.curve import Progress, checked_grids, require_set
 
 # Where to look for transitions in a parameter that is not the scale; its domain cuts this down.
-_CANDIDATES = np.unique(np.concatenate([np.logspace(-6, 4, 41), np.linspace(0.05, 0.95, 19)]))
+_CANDIDATES = np.unique(
+    np.concatenate([[0.0], np.logspace(-10, 4, 57), np.linspace(0.05, 0.95, 19)])
+)
 
 
 def thresholds(
@@ -137,8 +139,8 @@ def _root(
     high: float,
 ) -> Threshold:
     """The crossing in a bracket; the bound joins the bracket and the threshold's own error."""
-    root = float(root_scalar(distance, bracket=(low, high), xtol=1e-12, rtol=1e-13).root)
-    step = 1e-5 * max(abs(root), 1e-6)
+    root = float(root_scalar(distance, bracket=(low, high), xtol=1e-13 * high, rtol=1e-13).root)
+    step = 1e-5 * abs(root)
     slope = (distance(root + step) - distance(root - step)) / (2 * step)
     there = in_scale(replace(model, {parameter: root}))[name]
     own = (there.error_bound or 0.0) / (there.value or 1.0)

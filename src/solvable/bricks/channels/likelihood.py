@@ -93,7 +93,7 @@ class Likelihood(AbstractQuadratureChannel):
         total = float(jnp.sum(weight * jnp.exp(self.log_prob(y, jnp.broadcast_to(z, y.shape)))))
         if not abs(total - 1) < 1e-6:
             raise ValueError(
-                f"Argument `log_prob` must be normalised over y, but sums to {total:.6g} "
+                f"Argument `log_prob` must be normalized over y, but sums to {total:.6g} "
                 "at z = 0.1."
             )
 

@@ -18,7 +18,7 @@ from solvable.core.special import log_weighted_sum
 CARD = dict(
     kind="prior",
     name="Density",
-    summary="any density: exp(log_density(h)) on [support[0], support[1]], normalised",
+    summary="any density: exp(log_density(h)) on [support[0], support[1]], normalized",
     parameters={
         "log_density": "a Python function of h (jax.numpy)",
         "support": "[low, high], finite",
@@ -33,14 +33,14 @@ _PANELS = 32
 
 
 class Density(AbstractPrior):
-    """Prior with density exp(log_density(h)) on a finite interval, normalised here.
+    """Prior with density exp(log_density(h)) on a finite interval, normalized here.
 
     Z(B, A) = int dh exp(log_density(h) + B h - A h^2 / 2) / int dh exp(log_density(h)), by
     Gauss-Legendre panels on the support and around the message.
 
     Args:
         log_density: function of one array, elementwise, written with jax.numpy; it need not be
-            normalised.
+            normalized.
         support: [low, high], finite.
         breakpoints: points where the density or a derivative jumps.
 
