@@ -43,7 +43,7 @@ def median(call, rounds):
 
 
 def reference_overlap(alpha):
-    """State evolution of the binary perceptron as an adaptive-quadrature loop; (overlap, steps)."""
+    """State evolution of the binary perceptron by adaptive quadrature: overlap and steps."""
     import numpy as np
     from scipy.integrate import quad
     from scipy.special import log_ndtr

@@ -34,6 +34,9 @@ def plus_minus(value: Any, error: Any) -> str:
     if error is None or not math.isfinite(error) or error <= 0:
         return number(value)
     exponent = math.floor(math.log10(error))
+    if 0 < abs(value) < 1e-4:
+        digits = math.floor(math.log10(abs(value))) - exponent + 1
+        return f"{value:.{min(max(digits, 1), 12)}e} ± {error:.1e}"
     decimals = min(max(1 - exponent, 0), 12)
     spread = f"{error:.{decimals}f}" if -4 <= exponent <= 6 else f"{error:.1e}"
     return f"{value:.{decimals}f} ± {spread}"

@@ -1,5 +1,7 @@
 """Gaussian tails in log space, accurate in every regime (tested against mpmath)."""
 
+from typing import Final
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,7 @@ LOG_2 = float(np.log(2.0))
 _SQRT_2_OVER_PI = float(np.sqrt(2 / np.pi))
 _SQRT_PI = float(np.sqrt(np.pi))
 _ASYMPTOTIC = 26.0
-_TAIL = 6.0  # beyond it the continued fraction has converged to 1e-16 with _TERMS terms
-_TERMS = 14
+_POLE = 3.0  # the half line t >= 0 becomes s = (t - 3) / (t + 3)
 
 
 def erfcx(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -57,8 +58,8 @@ def _log_ndtr_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 
 @jax.custom_jvp
 def mills_ratio(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """phi(x) / Phi(x), the first derivative of log Phi; no continued fraction is needed here."""
-    return _near_ratio(x)
+    """phi(x) / Phi(x), the first derivative of log Phi."""
+    return mills(x)[0]
 
 
 @mills_ratio.defjvp
@@ -99,33 +100,13 @@ def log_normal(x: Float[Array, "..."], variance: Float[Array, "..."]) -> Float[A
     return -0.5 * x**2 / variance - 0.5 * jnp.log(variance) - LOG_SQRT_2PI
 
 
-def _tail_fraction(t: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Continued fraction 3 / (t + 4 / (t + ...)), for t >= 6."""
-    value = t
-    for k in range(3 + _TERMS, 3, -1):
-        value = t + k / value
-    return 3 / value
-
-
 @jax.custom_jvp
-def _near_ratio(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """phi / Phi with the derivative -m (x + m), finite where erfcx(-x / sqrt 2) overflows."""
-    return _SQRT_2_OVER_PI / erfcx(-x / SQRT_2)
-
-
-@_near_ratio.defjvp
-def _near_ratio_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    ratio = _near_ratio(x)
-    return ratio, -ratio * (x + ratio) * dx
-
-
 def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """Inverse Mills ratio and the moments of a Gaussian cut at zero.
 
     With m(x) = phi(x) / Phi(x), a variable z ~ N(x, 1) kept where z > 0 has mean e = x + m and
-    variance v = 1 - m e. Far in the tail (x < -6) both come from the continued fraction
-    m(-t) = t + 1/(t + 2/(t + ...)), which subtracts nothing.
+    variance v = 1 - m e. For x = -t < 0 both come from polynomials in (t - 3) / (t + 3), exact to
+    rounding as far as t = infinity, which subtract nothing; x > 0 follows by reflection.
 
     Args:
         x: mean of the Gaussian before the cut, in units of its standard deviation.
@@ -137,19 +118,30 @@ def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
         >>> [float(f"{v:.7e}") for v in mills(jnp.asarray(-1e4))[1:]]
         [9.9999998e-05, 9.9999994e-09]
     """
-    far = x < -_TAIL
-    near_x = jnp.where(far, 0.0, x)
-    t = jnp.where(far, -x, 2 * _TAIL)
-    m_near = _near_ratio(near_x)
-    e_near = near_x + m_near
-    s = _tail_fraction(t)
-    r = 2 / (t + s)
-    e_far = 1 / (t + r)
-    v_far = e_far * (t + 2 * r - s) / ((t + s) * (t + r))
-    m = jnp.where(far, t + e_far, m_near)
-    e = jnp.where(far, e_far, e_near)
-    v = jnp.where(far, v_far, 1 - m_near * e_near)
+    t = jnp.abs(x)
+    w = 1 / (t + _POLE)
+    s = 1 - 2 * _POLE * w
+    excess = _polynomial(_EXCESS, s) * w
+    ratio = t + excess
+    density = jnp.exp(-0.5 * t * t - LOG_SQRT_2PI)
+    m = jnp.where(x < 0, ratio, density * ratio / (ratio - density))
+    e = jnp.where(x < 0, excess, x + m)
+    v = jnp.where(x < 0, _polynomial(_SPREAD, s) * w * w, 1 - m * e)
     return m, e, v
+
+
+@mills.defjvp
+def _mills_jvp(primals: tuple, tangents: tuple) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    (x,), (dx,) = primals, tangents
+    m, e, v = mills(x)
+    return (m, e, v), (-m * e * dx, v * dx, m * (e * e - v) * dx)
+
+
+def _polynomial(coefficients: tuple[float, ...], s: Float[Array, "..."]) -> Float[Array, "..."]:
+    value = jnp.full_like(s, coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        value = value * s + c
+    return value
 
 
 @jax.custom_jvp
@@ -224,3 +216,70 @@ def log_cosh(x: Float[Array, "..."]) -> Float[Array, "..."]:
 def normal_entropy(variance: Float[Array, "..."]) -> Float[Array, "..."]:
     """Differential entropy of N(0, variance) in nats."""
     return 0.5 * jnp.log(variance) + LOG_SQRT_2PI + 0.5
+
+
+# Chebyshev interpolants, computed with 50 digits: e (t + 3) and v (t + 3)^2 in powers of s
+_EXCESS: Final = (
+    1.698591929582619,
+    -0.8415387946870323,
+    0.01716314677430632,
+    0.18569957991779437,
+    -0.0254347506413659,
+    -0.054638605939386374,
+    0.007699762312366097,
+    0.018431224901082583,
+    -0.0009428858500932676,
+    -0.006371542699844622,
+    -0.000634001799395571,
+    0.0020435188249190487,
+    0.0006121212185474808,
+    -0.0005421214098819362,
+    -0.00032286023209979984,
+    9.176045306699747e-05,
+    0.00012219278905425328,
+    5.6370892708904375e-06,
+    -3.274403624188381e-05,
+    -1.0872383153234914e-05,
+    4.900627113728245e-06,
+    4.123099564933469e-06,
+    3.291346578160098e-07,
+    -8.161447791136567e-07,
+    -3.7762732304500885e-07,
+    6.569481670026715e-08,
+    8.647340243223866e-08,
+    2.079264046418629e-09,
+    -7.521249659117823e-09,
+)
+_SPREAD: Final = (
+    2.5401307242696523,
+    -1.7174038829226737,
+    -0.5056092994308231,
+    0.8445373222363056,
+    0.1460192765154661,
+    -0.3740302095040192,
+    -0.07512023882610303,
+    0.1549928860282238,
+    0.048857921873679294,
+    -0.05737541080666726,
+    -0.029452815793147433,
+    0.017176794749172927,
+    0.015005656375433935,
+    -0.0030698156921432898,
+    -0.006221243760577349,
+    -0.00048624514928995865,
+    0.001986670811881517,
+    0.0006889692234918216,
+    -0.000425613450575175,
+    -0.00031181300874060945,
+    3.0136861255374914e-05,
+    7.861900491217403e-05,
+    1.2942307813243377e-05,
+    -6.154283447904879e-06,
+    -2.149854106587424e-06,
+    -3.0922387055032108e-06,
+    -1.5936626137069058e-06,
+    1.1400514588681637e-06,
+    7.572178014850592e-07,
+    -1.3203376177245528e-07,
+    -1.0710915281668805e-07,
+)
