@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, model_of, whole
+from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, counted, model_of, whole
 from solvable.cli.curve import Over
 from solvable.cli.grids import read_grids
 
@@ -55,13 +55,15 @@ def experiment(
     from solvable import io
     from solvable.cli import tables
 
-    with desk.working(f"experiment of {instances} instances of size {size} at each point"):
+    what = f"experiment of {instances} instances of size {size} at each point"
+    with desk.working(what) as tell:
         dataset = sv.experiment(
             model,
             over=grids or None,
             **numbers,
             trajectory=trajectory,
             baselines=not no_baselines,
+            progress=counted(tell),
         )
     desk.save(dataset, "experiment")
     desk.answer(io.document(dataset), lambda width: tables.experiment(dataset, width))

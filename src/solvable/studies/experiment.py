@@ -43,7 +43,7 @@ from solvable.models.glm_instances import (
     state_evolution,
 )
 from solvable.studies.baselines import baseline_names, quiet_solvers, run_baseline
-from solvable.studies.curve import curve
+from solvable.studies.curve import Progress, curve
 
 
 class Run(NamedTuple):
@@ -68,6 +68,7 @@ def experiment(
     damping: float = 0.0,
     tolerance: float = 1e-6,
     max_steps: int = 200,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Theory and finite-size runs side by side: one data set, ready for one picture.
 
@@ -81,10 +82,11 @@ def experiment(
         baselines: run the general-purpose methods too.
         start: overlap of an informed start for AMP; by default AMP starts from the prior, or
             from a spectral estimate where the channel is even.
-        iterations: length of the trajectories; after AMP has converged they stay.
+        iterations: length of the trajectories.
         damping: of AMP, in [0, 1).
         tolerance: of AMP.
         max_steps: of AMP.
+        progress: called with (instances done, instances in all).
 
     Returns:
         The data set of `curve` with dims algorithm and instance: `<observable>_instances`,
@@ -107,8 +109,9 @@ def experiment(
         max_steps=max_steps,
     )
     _check(model, settings)
-    dataset = _measure(model, curve(model, over), integer("seed", seed, low=0), settings)
-    grids = None if over is None else {name: np.asarray(grid) for name, grid in over.items()}
+    seed = integer("seed", seed, low=0)
+    dataset = _measure(model, curve(model, over), seed, settings, progress)
+    grids = over and {name: np.asarray(grid) for name, grid in over.items()}
     made_by = io.provenance("experiment", model, {"over": grids, **settings}, seed=seed)
     dataset.attrs.update(kind="experiment", provenance=made_by)
     return dataset
@@ -128,7 +131,13 @@ def _check(model: GLM, settings: Mapping[str, Any]) -> None:
     non_negative("tolerance", settings["tolerance"])
 
 
-def _measure(model: GLM, theory: xr.Dataset, seed: int, settings: Mapping[str, Any]) -> xr.Dataset:
+def _measure(
+    model: GLM,
+    theory: xr.Dataset,
+    seed: int,
+    settings: Mapping[str, Any],
+    progress: Progress | None,
+) -> xr.Dataset:
     """The theory's data set with the experiment on all its points."""
     names = io.swept(theory)
     grids = [np.atleast_1d(theory[name].values) for name in names]
@@ -137,7 +146,7 @@ def _measure(model: GLM, theory: xr.Dataset, seed: int, settings: Mapping[str, A
         for values in itertools.product(*grids)
     ]
     algorithms = ["amp", *(baseline_names(points[0]) if settings["baselines"] else ())]
-    runs = _run_all(points, algorithms, seed, settings)
+    runs = _run_all(points, algorithms, seed, settings, progress)
     shape = tuple(len(grid) for grid in grids)
     dataset = _assemble(theory, names, shape, algorithms, runs)
     if not settings["trajectory"]:
@@ -150,7 +159,11 @@ def _measure(model: GLM, theory: xr.Dataset, seed: int, settings: Mapping[str, A
 
 
 def _run_all(
-    points: list[GLM], algorithms: list[str], seed: int, settings: Mapping[str, Any]
+    points: list[GLM],
+    algorithms: list[str],
+    seed: int,
+    settings: Mapping[str, Any],
+    progress: Progress | None,
 ) -> list[list[Run]]:
     """All instances of all points, one a core: their products are too small to share out."""
     count = settings["instances"]
@@ -162,7 +175,11 @@ def _run_all(
         threadpool_limits(1),
         ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1)) as pool,
     ):
-        flat = list(pool.map(lambda job: _run(*job), jobs))
+        flat = []
+        for run in pool.map(lambda job: _run(*job), jobs):
+            flat.append(run)
+            if progress is not None:
+                progress(len(flat), len(jobs))
     return [flat[start : start + count] for start in range(0, len(flat), count)]
 
 
