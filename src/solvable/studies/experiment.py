@@ -108,8 +108,7 @@ def experiment(
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    _check(model, settings)
-    seed = integer("seed", seed, low=0)
+    _check(model, seed, settings)
     dataset = _measure(model, curve(model, over), seed, settings, progress)
     grids = over and {name: np.asarray(grid) for name, grid in over.items()}
     made_by = io.provenance("experiment", model, {"over": grids, **settings}, seed=seed)
@@ -117,9 +116,10 @@ def experiment(
     return dataset
 
 
-def _check(model: GLM, settings: Mapping[str, Any]) -> None:
+def _check(model: GLM, seed: int, settings: Mapping[str, Any]) -> None:
     """Raise ValueError, one sentence, for an argument out of its range."""
     require_x64()
+    integer("seed", seed, low=0)
     instance("model", model, GLM, "a GLM")
     for name in ("size", "instances", "iterations", "max_steps"):
         integer(name, settings[name], low=1)
