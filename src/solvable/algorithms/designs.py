@@ -2,10 +2,10 @@
 
 Dense arrays stay where they are: the products run in BLAS on the caller's memory, also when that
 is a memory map, and never on a copy. Inside `jit` the transposed product is written ``g @ X``,
-because XLA on a CPU copies the transpose of ``X.T @ g``.
+because XLA on a CPU copies the transpose of ``X.T @ g``. On the host, results for several
+right-hand sides are Fortran-ordered: every right-hand side is contiguous.
 """
 
-import functools
 from abc import ABC, abstractmethod
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -81,20 +81,13 @@ class Dense(AbstractDesign):
     def rmatvec(self, g: Vector) -> Vector:
         return self._product(g, transpose=True)
 
-    @functools.cached_property
-    def _shared(self) -> jax.Array | None:
-        return _share(self.array)
-
     def _product(self, vector: Vector, transpose: bool) -> np.ndarray:
         # float64 vectors are cast at the product: mixed types would copy the whole design
         right = np.asarray(vector).astype(self.array.dtype, copy=False)
-        if right.ndim == 2 and right.shape[1] >= _FEW and self._shared is not None:
-            # XLA's matrix product on thin right-hand sides beats OpenBLAS, as X W and as G^T X
-            with jax.default_device(_cpu()):
-                if transpose:
-                    out = np.asarray(_product(np.ascontiguousarray(right.T), self._shared)).T
-                else:
-                    out = np.asarray(_product(self._shared, right))
+        if right.ndim == 2:
+            # the design on the right, in the layout where BLAS packs it once: a third faster
+            left = np.ascontiguousarray(right.T)
+            out = (left @ (self.array if transpose else self.array.T)).T
         else:
             out = (self.array.T if transpose else self.array) @ right
         return out.astype(np.float64, copy=False)
@@ -328,23 +321,6 @@ def _on_host(array: jax.Array) -> bool:
     return all(device.platform == "cpu" for device in array.devices())
 
 
-def _cpu() -> jax.Device:
-    return jax.local_devices(backend="cpu")[0]
-
-
-def _share(array: np.ndarray) -> jax.Array | None:
-    """The same memory as a JAX array, where its alignment allows that, else None."""
-    if array.size < _SMALL or not array.flags.c_contiguous or array.ctypes.data % 64:
-        return None
-    shared = jax.device_put(np.asarray(array), _cpu(), may_alias=True)
-    # XLA may still have copied; the copy is then dropped at once
-    return shared if shared.unsafe_buffer_pointer() == array.ctypes.data else None
-
-
-_product = jax.jit(jnp.matmul)
-
-_FEW: Final = 8
-_SMALL: Final = 1 << 16
 _BLOCK_ENTRIES: Final = 1 << 18
 _PROBES: Final = 16
 _PROBE_SEED: Final = 20190827

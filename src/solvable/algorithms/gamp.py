@@ -20,7 +20,6 @@ Two bounds are protected, and every use of them is counted in `Info`:
   that falls by more than half in one step is kept instead.
 """
 
-import dataclasses
 import functools
 from typing import Any, Final
 
@@ -181,13 +180,14 @@ def step(
     if state.column_means is not None:
         design = Centered(design, state.column_means)
     xp = design.xp
-    prior, channel = numeric(prior), numeric(channel)  # one program for all parameter values
     V = _output_variance(design, state)
     memory = state.g
     if state.column_means is not None:
         # nothing of a common shift of z returns through centered columns
         memory = memory - _average(design, memory)
-    omega = design.matvec(state.mean) + state.offset - V * memory
+    omega = design.matvec(state.mean) - V * memory
+    if state.column_means is not None:
+        omega = omega + state.offset
     g, curvature = _elementwise(output_moments, channel, xp, data.observation, omega, V)
     A, negative, kept = _precision(design, state, V, g, curvature)
     B = design.rmatvec(g) + A * state.mean
@@ -197,13 +197,16 @@ def step(
         slope = _average(design, curvature)
         offset = offset + _average(design, g) / xp.where(slope > 0, slope, xp.inf)
     residual = _residual(design, state, V, (mean, variance, g, offset))
-    new = dataclasses.replace(
-        state,
+    new = State(
         mean=_damped(mean, state.mean, damping),
         variance=_damped(variance, state.variance, damping),
         g=_damped(g, state.g, damping),
         precision=A,
         offset=_damped(offset, state.offset, damping),
+        column_means=state.column_means,
+        row=state.row,
+        second_moment=state.second_moment,
+        vector=state.vector,
         steps=state.steps + 1,
     )
     squeeze = design.axis
@@ -225,9 +228,7 @@ def _damped(image: Vector, old: Vector, damping: float) -> Vector:
 def curvature_at_zero(channel: AbstractChannel, y: np.ndarray, V: float) -> np.ndarray:
     """-d^2 log Z / d omega^2 of every output at omega = 0, which spectral methods start from."""
     omega = np.zeros_like(y)
-    return np.asarray(
-        _elementwise(output_moments, numeric(channel), np, y, omega, np.full(1, V))[1]
-    )
+    return np.asarray(_elementwise(output_moments, channel, np, y, omega, np.full(1, V))[1])
 
 
 def _check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:
@@ -252,7 +253,11 @@ def _spread(xp: Any, value: Any, shape: tuple[int, ...]) -> Vector:
 
 def _average(design: AbstractDesign, x: Vector) -> Vector:
     """Mean over samples or components, kept as an axis of length 1."""
-    return design.xp.mean(x, axis=design.axis, keepdims=True)
+    length = x.shape[design.axis]
+    if length == 1:
+        return x
+    # not `mean`, whose checks cost more than the sum after a product has emptied the caches
+    return design.xp.add.reduce(x, axis=design.axis, keepdims=True) / length
 
 
 def _output_variance(design: AbstractDesign, state: State) -> Vector:
@@ -276,10 +281,8 @@ def _precision(
         return state.row * (design.n / design.p) * _average(design, h)
 
     A = collect(curvature)
-    if xp is np and not np.any(A < 0):
-        negative = np.zeros(A.shape, bool)  # the usual case costs no second product
-    else:
-        negative = A < 0
+    negative = A < 0
+    if xp is not np or negative.any():  # the usual case costs no second product
         A = xp.where(negative, collect(xp.square(g)), A)
     width = design.n * xp.sqrt(_average(design, V) / (state.row * state.second_moment))
     kept = (width < _FEW_SAMPLES) & (0.5 * state.precision > A)
@@ -296,33 +299,67 @@ def _residual(
     mean, variance, g, offset = image
     rho = xp.sqrt(state.second_moment)
     z = xp.sqrt(state.row) * rho
-    parts = [
-        xp.sqrt(xp.mean(xp.square(mean - state.mean), axis=axis)) / rho,
-        xp.mean(xp.abs(variance - state.variance), axis=axis) / rho**2,
-        xp.sqrt(xp.mean(xp.square(V * (g - state.g) / z), axis=axis)),
-        xp.mean(xp.abs(offset - state.offset) / z, axis=axis),
-    ]
-    return xp.max(xp.stack(parts), axis=0)
+    change = g - state.g
+    if state.vector:
+        change = V * change
+    scale = 1 / z if state.vector else V / z
+    dg = xp.sqrt(_average(design, xp.square(change))) * scale
+    largest = xp.maximum(
+        xp.sqrt(_average(design, xp.square(mean - state.mean))) / rho,
+        _average(design, xp.abs(variance - state.variance)) / rho**2,
+    )
+    largest = xp.maximum(largest, dg)
+    if state.column_means is not None:
+        largest = xp.maximum(largest, xp.abs(offset - state.offset) / z)
+    return largest.squeeze(axis)
 
 
 def _elementwise(function: Any, brick: Any, xp: Any, *arrays: Vector) -> list[Vector]:
-    """Two elementwise results of a brick.
+    """Two elementwise results of a brick, in the memory order of the last long array.
 
     On the host the arrays are flattened and padded to one of a few lengths, so that problems of
     different sizes share compiled programs; the design's products stay outside them.
     """
     shape = np.shape(arrays[0])
     if xp is not np:
+        brick = numeric(brick)
         return list(function(brick, *(xp.broadcast_to(a, shape) for a in arrays)))
+    program, varied = _prepared(function, _Identity(brick))
+    long = next(a for a in reversed(arrays) if np.shape(a) == shape)
+    turned = len(shape) == 2 and np.asarray(long).flags.f_contiguous
+    if turned:
+        shape, arrays = shape[::-1], tuple(np.transpose(a) for a in arrays)
     size = int(np.prod(shape))
-    padded = [_padded(a, shape, size) for a in arrays]
-    leaves, structure = jax.tree.flatten(brick)
+    found = program(varied, *[_padded(a, shape, size) for a in arrays])
+    images = [np.asarray(out)[:size].reshape(shape) for out in found]
+    return [image.T for image in images] if turned else images
+
+
+class _Identity:
+    """A brick compared by identity: its own hash prints it, which costs more than a step."""
+
+    __slots__ = ("brick",)
+
+    def __init__(self, brick: Any):
+        self.brick = brick
+
+    def __hash__(self) -> int:
+        return id(self.brick)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.brick is other.brick
+
+
+@functools.lru_cache(maxsize=32)
+def _prepared(function: Any, held: _Identity) -> tuple[Any, list[Array]]:
+    """The program of a brick, the same for all parameter values, and its array leaves."""
+    with jax.ensure_compile_time_eval():  # what is kept must not belong to a transformation
+        leaves, structure = jax.tree.flatten(numeric(held.brick))
     varied = [leaf for leaf in leaves if isinstance(leaf, jax.Array)]
     fixed = tuple(
         _VARIED if isinstance(leaf, jax.Array) else (type(leaf), leaf) for leaf in leaves
     )
-    found = _program(function, structure, fixed)(varied, *padded)
-    return [np.asarray(out)[:size].reshape(shape) for out in found]
+    return _program(function, structure, fixed), varied
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """Gaussian tails in log space, accurate in every regime (tested against mpmath)."""
 
-from typing import Final
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -124,7 +124,7 @@ def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     excess = _polynomial(_EXCESS, s) * w
     ratio = t + excess
     density = jnp.exp(-0.5 * t * t - LOG_SQRT_2PI)
-    m = jnp.where(x < 0, ratio, density * ratio / (ratio - density))
+    m = jnp.where(x < 0, ratio, density / (1 - density / ratio))
     e = jnp.where(x < 0, excess, x + m)
     v = jnp.where(x < 0, _polynomial(_SPREAD, s) * w * w, 1 - m * e)
     return m, e, v
@@ -138,10 +138,14 @@ def _mills_jvp(primals: tuple, tangents: tuple) -> tuple[tuple[Array, ...], tupl
 
 
 def _polynomial(coefficients: tuple[float, ...], s: Float[Array, "..."]) -> Float[Array, "..."]:
-    value = jnp.full_like(s, coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        value = value * s + c
-    return value
+    """A polynomial in Estrin's order, whose products do not wait for one another."""
+    terms: list[Any] = list(coefficients)
+    power = s
+    while len(terms) > 1:
+        odd = [*terms[1::2], 0.0][: len(terms[::2])]
+        terms = [a + b * power for a, b in zip(terms[::2], odd, strict=True)]
+        power = power * power
+    return terms[0]
 
 
 @jax.custom_jvp
