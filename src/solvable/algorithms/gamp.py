@@ -21,6 +21,7 @@ Two bounds are protected, and every use of them is counted in `Info`:
 """
 
 import functools
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import equinox as eqx
@@ -57,7 +58,9 @@ class Start(eqx.Module):
     g: Vector
 
 
-class State(eqx.Module):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
     """The vectors of an iteration; it never carries the design.
 
     Attributes:
@@ -81,11 +84,13 @@ class State(eqx.Module):
     column_means: Vector | None
     row: Vector
     second_moment: Vector
-    vector: bool = eqx.field(static=True)
+    vector: bool = field(metadata={"static": True})
     steps: Any = 0
 
 
-class Info(eqx.Module):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Info:
     """What a step reports; one entry for each right-hand side or stacked problem.
 
     Attributes:
@@ -287,8 +292,13 @@ def _precision(
     width = design.n * xp.sqrt(_average(design, V) / (state.row * state.second_moment))
     kept = (width < _FEW_SAMPLES) & (0.5 * state.precision > A)
     A = xp.where(kept, state.precision, A)
-    axis = design.axis
-    return A, xp.sum(negative, axis=axis), xp.sum(kept, axis=axis)
+    return A, _count(design, negative), _count(design, kept)
+
+
+def _count(design: AbstractDesign, happened: Vector) -> Vector:
+    if happened.shape[design.axis] == 1:
+        return happened.squeeze(design.axis).astype(int)
+    return design.xp.sum(happened, axis=design.axis)
 
 
 def _residual(
@@ -331,7 +341,7 @@ def _elementwise(function: Any, brick: Any, xp: Any, *arrays: Vector) -> list[Ve
         shape, arrays = shape[::-1], tuple(np.transpose(a) for a in arrays)
     size = int(np.prod(shape))
     found = program(varied, *[_padded(a, shape, size) for a in arrays])
-    images = [np.asarray(out)[:size].reshape(shape) for out in found]
+    images: list[Any] = [np.asarray(out)[:size].reshape(shape) for out in found]
     return [image.T for image in images] if turned else images
 
 
