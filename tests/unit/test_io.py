@@ -143,8 +143,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 WRITER = """
-import sys, numpy as np, xarray as xr
+import signal, sys, numpy as np, xarray as xr
 from solvable import io
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 for value in range(1_000_000):
     dataset = xr.Dataset({"x": ("n", np.full(200_000, float(value)))})
     io.write(dataset, sys.argv[1])
@@ -163,9 +164,12 @@ def test_a_process_that_is_stopped_while_writing(tmp_path, end):
         for _ in range(3):
             time.sleep(0.05)
             assert np.ptp(io.read(path)["x"].values) == 0
-        while writer.poll() is None:  # an interrupt that lands in a destructor is lost
+        for _ in range(40):  # an interrupt that lands in a destructor is lost
+            if writer.poll() is not None:
+                break
             writer.send_signal(end)
             time.sleep(0.5)
+        assert writer.poll() is not None
     assert np.ptp(io.read(path)["x"].values) == 0
     if end == signal.SIGINT:
         assert os.listdir(tmp_path) == ["result.nc"]

@@ -201,7 +201,6 @@ def step(
     if state.column_means is not None:
         slope = _average(design, curvature)
         offset = offset + _average(design, g) / xp.where(slope > 0, slope, xp.inf)
-    residual = _residual(design, state, V, (mean, variance, g, offset))
     new = State(
         mean=_damped(mean, state.mean, damping),
         variance=_damped(variance, state.variance, damping),
@@ -214,11 +213,10 @@ def step(
         vector=state.vector,
         steps=state.steps + 1,
     )
-    squeeze = design.axis
     return new, Info(
-        residual=residual,
-        output_variance=_average(design, V).squeeze(squeeze),
-        variance=_average(design, new.variance).squeeze(squeeze),
+        residual=_residual(design, state, V, (mean, variance, g, offset)),
+        output_variance=_average(design, V).squeeze(design.axis),
+        variance=_average(design, new.variance).squeeze(design.axis),
         negative_precision=negative,
         kept_precision=kept,
     )
