@@ -8,6 +8,7 @@ and null means that there is no number.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import math
@@ -168,6 +169,7 @@ def provenance(
     )
 
 
+@functools.cache  # every curve asks, and reading them costs as much as a small curve
 def versions() -> dict[str, str]:
     """The versions of Python, the package, and what its numbers rest on."""
     found = {"python": platform.python_version()}

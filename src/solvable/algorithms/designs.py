@@ -93,21 +93,22 @@ class Dense(AbstractDesign):
         return out.astype(np.float64, copy=False)
 
     def square_sum(self) -> float:
-        return float(sum(np.vdot(b, b).astype(np.float64) for b in self._blocks()))
+        return float(sum(np.vdot(b, b).astype(np.float64) for b in self.blocks()))
 
     def squared_matvec(self, v: Vector) -> Vector:
-        return np.concatenate([(b * b) @ np.asarray(v) for b in self._blocks()])
+        return np.concatenate([(b * b) @ np.asarray(v) for b in self.blocks()])
 
     def squared_rmatvec(self, h: Vector) -> Vector:
         h = np.asarray(h)
         total = np.zeros((self.p, *h.shape[1:]))
         start = 0
-        for b in self._blocks():
+        for b in self.blocks():
             total += (b * b).T @ h[start : start + len(b)]
             start += len(b)
         return total
 
-    def _blocks(self) -> list[np.ndarray]:
+    def blocks(self) -> list[np.ndarray]:
+        """Views of consecutive rows, each small enough for the cache."""
         rows = max(1, _BLOCK_ENTRIES // self.p)
         return [self.array[i : i + rows] for i in range(0, self.n, rows)]
 

@@ -141,7 +141,7 @@ def init(
     if means is not None:
         design = Centered(design, means)
     xp = design.xp
-    shape = _check_shapes(design, data.observation)
+    shape = check_shapes(design, data.observation)
     rho = xp.asarray(prior.second_moment(), dtype=float)
     if start is None:
         first = xp.asarray(prior.first_moment(), dtype=float)
@@ -234,7 +234,7 @@ def curvature_at_zero(channel: AbstractChannel, y: np.ndarray, V: float) -> np.n
     return np.asarray(_elementwise(output_moments, channel, np, y, omega, np.full(1, V))[1])
 
 
-def _check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:
+def check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:
     """The shape of the estimate, once design and observation agree."""
     shape = np.shape(observation)
     if design.count:

@@ -77,6 +77,5 @@ def bibliography() -> dict[str, str]:
     from importlib.resources import files
 
     text = files("solvable").joinpath("references.bib").read_text(encoding="utf-8")
-    entries = re.findall(r"^@\w+\{([^,\s]+),.*?^\}", text, re.M | re.S)
-    bodies = re.finditer(r"^@\w+\{[^,\s]+,.*?^\}", text, re.M | re.S)
-    return {key: body.group() for key, body in zip(entries, bodies, strict=True)}
+    entries = re.finditer(r"^@\w+\{([^,\s]+),.*?^\}", text, re.M | re.S)
+    return {entry.group(1): entry.group() for entry in entries}

@@ -25,7 +25,6 @@ from numpy.polynomial import Chebyshev
 from scipy.interpolate import CubicSpline
 
 from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.specification import Specification
 
 _CHUNK, _LARGE_CHUNK = 16, 512
 _MANY = 192
@@ -172,7 +171,7 @@ class Scan:
     limits: Limits
 
 
-def scan(model: Specification, scale_range: tuple[float, float]) -> Scan:
+def scan(model: ScalarProblem, scale_range: tuple[float, float]) -> Scan:
     """Tabulate h where roots for scales in the range can lie, and split it into branches.
 
     Slopes are those of a cubic spline through the table: h varies on a scale of order one in
@@ -182,10 +181,10 @@ def scan(model: Specification, scale_range: tuple[float, float]) -> Scan:
         model: a `ScalarProblem`; its scale parameter may be unset.
         scale_range: smallest and largest scale that will be asked for.
     """
-    limits = model.limits()  # type: ignore[attr-defined]
+    limits = model.limits()
     low, high = _window(limits, scale_range)
     x = np.linspace(low, high, max(int(np.ceil((high - low) / _SPACING)), 16) + 1)
-    h = level(model, x, model.scan_nodes())  # type: ignore[attr-defined]
+    h = level(model, x, model.scan_nodes())
     keep = np.isfinite(h)
     x, h = x[keep], h[keep]
     spline = CubicSpline(x, h)

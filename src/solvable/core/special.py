@@ -56,30 +56,14 @@ def _log_ndtr_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     return log_ndtr(x), mills_ratio(x) * dx
 
 
-@jax.custom_jvp
 def mills_ratio(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """phi(x) / Phi(x), the first derivative of log Phi."""
     return mills(x)[0]
 
 
-@mills_ratio.defjvp
-def _mills_ratio_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    ratio, mean, _ = mills(x)
-    return mills_ratio(x), -ratio * mean * dx
-
-
-@jax.custom_jvp
 def mills_excess(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """x + phi(x) / Phi(x), the mean of N(x, 1) kept above zero."""
     return mills(x)[1]
-
-
-@mills_excess.defjvp
-def _mills_excess_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    _, mean, variance = mills(x)
-    return mean, variance * dx
 
 
 @jax.custom_jvp

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,11 +15,11 @@ def two_workers() -> Iterator[ThreadPoolExecutor]:
     other are slower. scikit-learn's convergence warnings are off for all threads together, since
     Python's filters belong to the process; the statuses say the same.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    from solvable.studies.baselines import quiet_solvers
+
+    with threadpool_limits(1), quiet_solvers():
         pool = ThreadPoolExecutor(max_workers=2)
         try:
             yield pool

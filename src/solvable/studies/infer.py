@@ -9,12 +9,13 @@ posterior variances are not to be trusted even if the status is `converged`.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
+from solvable.algorithms.gamp import check_shapes
 from solvable.algorithms.gamp_run import Outcome
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
@@ -160,11 +161,7 @@ def _checked(model: GLM, design: Any, observation: Any) -> tuple[AbstractDesign,
         raise fail("design", "have 2 dimensions", design)
     _check_finite(wrapped)
     y = array("observation", observation)
-    if y.ndim not in (1, 2) or y.shape[0] != wrapped.n:
-        raise ValueError(
-            f"Argument `observation` must have one entry for each of the {wrapped.n} rows of the "
-            f"design, but had shape {y.shape}."
-        )
+    check_shapes(wrapped, y)
     model.channel.check_observation(y.ravel())
     return wrapped, y
 
@@ -174,8 +171,7 @@ def _check_finite(design: AbstractDesign) -> None:
     if isinstance(design, Sparse):
         blocks = [np.asarray(design.matrix.tocoo().data)]
     elif isinstance(design, Dense):
-        rows = max(1, _BLOCK_ENTRIES // design.p)
-        blocks = (design.array[i : i + rows] for i in range(0, design.n, rows))
+        blocks = design.blocks()
     else:
         return
     for block in blocks:
@@ -196,6 +192,3 @@ def _scale_note(design: AbstractDesign, center: bool) -> str:
         f" Mean squared row norm of the design: {row:.4g}; the theory's curves are for 1, and the "
         "model was applied to the design as it is."
     )
-
-
-_BLOCK_ENTRIES: Final = 1 << 20

@@ -8,14 +8,13 @@ from solvable import catalog
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace
 from solvable.core.thresholds import Threshold, absent
+from solvable.io import PHASES
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
 from solvable.studies.thresholds import in_scale, search
 
 if TYPE_CHECKING:
     import xarray as xr
-
-PHASES = ("easy", "hard", "impossible")
 
 
 def phase_diagram(
