@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvable import catalog
-from solvable.core.status import Status
+from solvable.core.status import Status, answered, severity
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -169,6 +169,30 @@ def provenance(
     )
 
 
+def attributes(
+    kind: str, verb: str, model: object, arguments: Mapping[str, Any]
+) -> dict[str, str]:
+    """What a study says of itself on its data set.
+
+    Args:
+        kind: of the data set, which decides on its picture and its JSON document.
+        verb: the study's name.
+        model: the model.
+        arguments: as for `provenance`.
+
+    Returns:
+        kind, model (its specification), rigour, references and provenance.
+    """
+    card = catalog.entries("model")[type(model).__name__]
+    return {
+        "kind": kind,
+        "model": repr(model),
+        "rigour": card.rigour,
+        "references": ",".join(card.references),
+        "provenance": provenance(verb, model, arguments),
+    }
+
+
 @functools.cache  # every curve asks, and reading them costs as much as a small curve
 def versions() -> dict[str, str]:
     """The versions of Python, the package, and what its numbers rest on."""
@@ -311,10 +335,8 @@ def measured(dataset: xr.Dataset) -> list[str]:
 
 def worst_status(codes: np.ndarray) -> np.ndarray:
     """The worst of the statuses along the last axis: failures come before mere answers."""
-    rank = np.array([status if status.is_answer else 100 + status for status in Status])
-    flat = codes.reshape(-1, codes.shape[-1]).astype(int)
-    worst = [row[np.argmax(rank[row])] for row in flat]
-    return np.array(worst, dtype=np.int8).reshape(codes.shape[:-1])
+    worst = np.argmax(severity(codes), axis=-1, keepdims=True)
+    return np.take_along_axis(codes, worst, axis=-1)[..., 0]
 
 
 def _experiment(dataset: xr.Dataset) -> dict[str, Any]:
@@ -387,9 +409,8 @@ def _phase(dataset: xr.Dataset) -> dict[str, Any]:
 
 def failed(dataset: xr.Dataset) -> bool:
     """Whether some point of a data set ended without an answer (exit code 1)."""
-    answers = np.array([status.is_answer for status in Status])
     return any(
-        not answers[dataset[name].values.astype(int)].all()
+        not answered(dataset[name].values).all()
         for name in dataset.data_vars
         if str(name).endswith("status")
     )

@@ -22,8 +22,8 @@ from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.rademacher import Rademacher
 from solvable.core.instance import Data
 from solvable.core.randomness import fold, key_for
-from solvable.models.glm import GLM
-from solvable.models.glm_instances import informed_start, state_evolution
+from solvable.models.glm import GLM, state_evolution
+from solvable.models.glm_instances import informed_start
 
 LEVEL = 1e-3
 ITERATIONS = 6

@@ -16,7 +16,7 @@ import equinox as eqx
 import numpy as np
 import scipy.optimize
 import scipy.sparse.linalg
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from solvable.algorithms.designs import AbstractDesign, as_design
@@ -46,7 +46,7 @@ def is_blind(prior: AbstractPrior, channel: AbstractChannel) -> bool:
     """Whether w = 0 is a fixed point: a prior of mean zero seen through an even channel."""
     if abs(float(prior.first_moment())) > _BLIND:
         return False
-    return float(_blind_snr(numeric(channel), prior.second_moment())) < _BLIND
+    return float(blind_snr(numeric(channel), prior.second_moment())) < _BLIND
 
 
 def estimate(
@@ -193,11 +193,6 @@ def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.nda
         largest: Any = scipy.sparse.linalg.eigsh
         _, vectors = largest(operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40)
     return vectors[:, 0] / np.linalg.norm(vectors[:, 0])
-
-
-@eqx.filter_jit
-def _blind_snr(channel: AbstractChannel, rho: Array) -> Array:
-    return blind_snr(channel, rho)
 
 
 _BLIND: Final = 1e-12

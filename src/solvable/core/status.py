@@ -1,6 +1,9 @@
 """One enumeration of how an answer ended, for the whole package."""
 
 from enum import IntEnum
+from typing import Any
+
+import numpy as np
 
 
 class Status(IntEnum):
@@ -45,3 +48,19 @@ _ADVICE = {
     Status.unsupported: "No formula for this quantity is known for this model.",
 }
 _ANSWERS = frozenset({Status.converged, Status.no_branch, Status.marginal, Status.unsupported})
+
+
+def answered(codes: Any) -> np.ndarray:
+    """Where an array of codes holds answers, not failures (`Status.is_answer`)."""
+    return np.isin(codes, list(_ANSWERS))
+
+
+def has_value(codes: Any) -> np.ndarray:
+    """Where an array of codes stands beside a number that may be shown."""
+    return np.isin(codes, (Status.converged, Status.marginal))
+
+
+def severity(codes: Any) -> np.ndarray:
+    """A rank for an array of codes: every failure is worse than every answer."""
+    codes = np.asarray(codes, dtype=int)
+    return np.where(answered(codes), 0, len(Status)) + codes

@@ -22,6 +22,7 @@ from solvable.gallery.base import Comparison, Progress, threshold_table
 from solvable.gallery.panels import same_branches
 from solvable.gallery.workers import two_workers
 from solvable.plotting import image, new_figure, theory_lines, threshold_lines
+from solvable.plotting.style import GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 CARD = dict(
     kind="gallery",
@@ -39,10 +40,10 @@ LABELS = {
     "ridge": "ridge regression",
 }
 _LOOKS: dict[str, dict[str, Any]] = {
-    "amp": {"color": "#D55E00", "marker": "o"},
-    "positive_lasso": {"color": "#009E73", "marker": "v"},
-    "lasso": {"color": "#CC79A7", "marker": "s"},
-    "ridge": {"color": "#E69F00", "marker": "^"},
+    "amp": {"color": VERMILION, "marker": "o"},
+    "positive_lasso": {"color": GREEN, "marker": "v"},
+    "lasso": {"color": PURPLE, "marker": "s"},
+    "ridge": {"color": ORANGE, "marker": "^"},
 }
 
 
@@ -215,7 +216,7 @@ def _errors(ax: Axes, data: xr.Dataset) -> None:
     ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
     ax.set_yscale("log")
     words = {"others": "theory, histogram of other digits", "own": "theory, the mosaic's own"}
-    looks = {"others": {}, "own": {"color": "#56B4E9", "linewidth": 1.4}}
+    looks = {"others": {}, "own": {"color": SKY, "linewidth": 1.4}}
     for name, label in words.items():
         part = data.sel(histogram=name)
         theory_lines(ax, part, OBSERVABLE, branches=["bayes"], label=label, **looks[name])

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import solvable as sv
 from solvable import io
-from solvable.core.status import Status
+from solvable.core.status import Status, answered
 from solvable.gallery.base import Comparison, Progress, threshold_table
 from solvable.gallery.workers import two_workers
 from solvable.plotting import (
@@ -184,7 +184,7 @@ def summarize(data: xr.Dataset) -> str:
             error = float(point[f"{observable}_standard_error"].sel(algorithm=name))
             row += f"{f'{mean:.4f} +- {error:.4f}':>28}"
         lines.append(row)
-    failed = ~np.isin(data["experiment_status"].values, [x for x in Status if x.is_answer])
+    failed = ~answered(data["experiment_status"].values)
     if failed.any():
         lines.append(
             f"    {failed.sum()} of {failed.size} runs ended without convergence; they count with "

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -60,6 +61,7 @@ CARD = dict(
 )
 
 _EVEN = 1e-20  # rho S(0) below it is zero: an even channel's is 1e-30, any other's above 1e-8
+_KNOWN, _NO_SIGNAL = 1e-24, 1e-300  # V / rho and q_hat below which they are zero
 _NESTED_NODES = 6
 _EDGE = 1e-13  # V / rho that stands for V -> 0 where the limit is finite
 
@@ -129,9 +131,16 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
         return jnp.log(channel_moments(self.channel, order.overlap, order.variance, nodes).snr)
 
     def update(self, order: OverlapOrder) -> OverlapOrder:
-        """One step of state evolution."""
-        snr = channel_moments(self.channel, order.overlap, order.variance).snr
-        return self.order_at(jnp.log(self.alpha * snr))
+        """One step of state evolution, also from the ends q = 0 and q = rho."""
+        rho = order.overlap + order.variance
+        # at V = 0 the signal is known, and 1 / sqrt(V) would be infinite
+        variance = jnp.maximum(order.variance, _KNOWN * rho)
+        snr = self.alpha * channel_moments(self.channel, order.overlap, variance).snr
+        informed = snr > _NO_SIGNAL
+        seen = self.order_at(jnp.log(jnp.where(informed, snr, 1.0)))
+        mean, zero = self.prior.first_moment(), jnp.zeros_like(snr)
+        blind = OverlapOrder(zero, mean**2, self.prior.second_moment() - mean**2, zero)
+        return OverlapOrder(*(jnp.where(informed, a, b) for a, b in zip(seen, blind, strict=True)))
 
     def free_entropy(self, order: OverlapOrder, nodes: int = ORDER) -> Float[Array, ""]:
         """f = -I + q_hat V / 2 + alpha Psi, in nats per component."""
@@ -171,13 +180,13 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
         rho, mean, fixes_w, fixes_z, noiseless = (float(x) for x in _facts(prior, channel))
         weak, weak_error, even = np.nan, 0.0, False
         if mean == 0:
-            lowest = float(_blind(channel, jnp.asarray(rho)))
+            lowest = float(blind_snr(channel, jnp.asarray(rho)))
             even = lowest * rho < _EVEN
         else:
             lowest = float(_moments(channel, *_arrays(mean**2, rho - mean**2)).snr)
         if even:
             curvature, fine = (
-                float(_curvature(channel, jnp.asarray(rho), n)) for n in (ORDER, FINE_ORDER)
+                float(curvature_moment(channel, jnp.asarray(rho), n)) for n in (ORDER, FINE_ORDER)
             )
             learns = curvature * rho**2 > _EVEN
             weak = 1 / (rho**2 * curvature) if learns else np.inf
@@ -251,21 +260,43 @@ class GLM(AbstractScalarReplicaModel, AbstractInstanceModel, AbstractMessagePass
         return gamp.step(self.prior, self.channel, data, state)
 
 
+def state_evolution(
+    model: GLM, q: float, V: float, iterations: int
+) -> dict[str, Float[np.ndarray, " t"]]:
+    """Observables along state evolution from an overlap, each (iterations + 1,), start first.
+
+    Args:
+        model: a GLM with `alpha` set.
+        q: overlap at the start.
+        V: variance at the start, rho - q on the Nishimori line.
+        iterations: how many steps.
+    """
+    brick = numeric(model)
+    path = [OverlapOrder(*_arrays(0.0, q, V, 0.0))]
+    for _ in range(iterations):
+        path.append(_updated(brick, path[-1]))
+    qs = np.array([float(order.overlap) for order in path])
+    Vs = np.array([float(order.variance) for order in path])
+    errors = _errors_along(brick.channel, jnp.asarray(qs), jnp.asarray(Vs))
+    values = (qs, Vs, *(np.asarray(x) for x in errors))
+    return dict(zip(glm_instances.OBSERVABLES, values, strict=True))
+
+
+@eqx.filter_jit
+def _updated(model: GLM, order: OverlapOrder) -> OverlapOrder:
+    return model.update(order)
+
+
+@eqx.filter_jit
+def _errors_along(channel: AbstractChannel, q: Array, V: Array) -> tuple[Array, ...]:
+    return jax.lax.map(lambda one: tuple(channel_errors(channel, *one)), (q, V))
+
+
 @eqx.filter_jit
 def _facts(prior: AbstractPrior, channel: AbstractChannel) -> tuple[Array, ...]:
     rho = prior.second_moment()
     facts = (rho, prior.first_moment(), prior.dimension(), channel.dimension(rho))
     return (*facts, channel.is_noiseless().astype(float))
-
-
-@eqx.filter_jit
-def _blind(channel: AbstractChannel, rho: Float[Array, ""]) -> Float[Array, ""]:
-    return blind_snr(channel, rho)
-
-
-@eqx.filter_jit
-def _curvature(channel: AbstractChannel, rho: Any, nodes: int) -> Float[Array, ""]:
-    return curvature_moment(channel, rho, nodes)
 
 
 @eqx.filter_jit

@@ -22,7 +22,6 @@ from solvable.algorithms.gamp_run import Outcome, run
 from solvable.bricks.channels.base import (
     AbstractChannel,
     channel_errors,
-    channel_moments,
     predict_mean,
 )
 from solvable.bricks.priors.base import AbstractPrior, posterior, prior_moments
@@ -218,46 +217,6 @@ def measure_estimate(
     return observables(model, overlaps(model, estimate, instance))
 
 
-def state_evolution_step(
-    prior: AbstractPrior, channel: AbstractChannel, alpha: Any, q: Any, V: Any
-) -> tuple[Array, Array]:
-    """One step of state evolution: (q, V = rho - q) -> the same after an iteration.
-
-    q_hat = alpha E (d log Z / d omega)^2, q = E <w>^2 (Barbier et al. 2019, Eqs. 10 and 11).
-    """
-    # at V = 0 the signal is known, and 1 / sqrt(V) would be infinite
-    snr = alpha * channel_moments(channel, q, jnp.maximum(V, _TINY * (q + V))).snr
-    informed = snr > _NO_SIGNAL
-    moments = prior_moments(prior, jnp.where(informed, snr, 1.0))
-    blind = prior.first_moment() ** 2
-    return (
-        jnp.where(informed, moments.overlap, blind),
-        jnp.where(informed, moments.variance, prior.second_moment() - blind),
-    )
-
-
-def state_evolution(
-    model: GeneralizedLinearModel, q: float, V: float, iterations: int
-) -> dict[str, np.ndarray]:
-    """Observables along state evolution from an overlap, shape (iterations + 1,), the start first.
-
-    Args:
-        model: a GLM with `alpha` set.
-        q: overlap at the start.
-        V: variance at the start, rho - q on the Nishimori line.
-        iterations: how many steps.
-    """
-    prior, channel = numeric(model.prior), numeric(model.channel)
-    path = [(jnp.asarray(q, dtype=float), jnp.asarray(V, dtype=float))]
-    alpha = jnp.asarray(model.alpha, dtype=float)
-    for _ in range(iterations):
-        path.append(_evolve(prior, channel, alpha, *path[-1]))
-    qs, Vs = (np.array([float(x) for x in column]) for column in zip(*path, strict=True))
-    errors = _theory_errors(channel, jnp.asarray(qs), jnp.asarray(Vs))
-    values = (qs, Vs, *(np.asarray(x) for x in errors))
-    return dict(zip(OBSERVABLES, values, strict=True))
-
-
 def _errors_at(channel: AbstractChannel, found: Overlaps) -> tuple[Array, Array, Array]:
     """Square, 0-1 and Gibbs error of the predictor N(omega, variance) when z ~ N(s omega, rest).
 
@@ -301,18 +260,6 @@ def _prediction_errors(channel: AbstractChannel, found: Overlaps) -> tuple[Array
 
 
 @eqx.filter_jit
-def _theory_errors(channel: AbstractChannel, q: Array, V: Array) -> tuple[Array, Array, Array]:
-    return jax.lax.map(lambda one: tuple(channel_errors(channel, *one)), (q, V))
-
-
-@eqx.filter_jit
-def _evolve(
-    prior: AbstractPrior, channel: AbstractChannel, alpha: Array, q: Array, V: Array
-) -> tuple[Array, Array]:
-    return state_evolution_step(prior, channel, alpha, q, V)
-
-
-@eqx.filter_jit
 def _draw_signal(prior: AbstractPrior, key: PRNGKeyArray, p: int) -> Array:
     return prior.sample(key, (p,))
 
@@ -333,5 +280,4 @@ def _posterior(prior: AbstractPrior, B: Array, A: Array) -> tuple[Array, Array]:
     return posterior(prior, B, A)
 
 
-_NO_SIGNAL: Final = 1e-300
 _TINY: Final = 1e-24

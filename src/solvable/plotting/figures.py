@@ -28,13 +28,25 @@ from solvable.plotting.maps import (
     phase_cells,
     phase_legend,
 )
-from solvable.plotting.style import axis_label, house_style, new_figure, symbol
+from solvable.plotting.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    axis_label,
+    house_style,
+    new_figure,
+    symbol,
+)
 
 # The most telling observables first; a picture shows the first three that there are.
 _ORDER = ("bayes_error", "generalization_error", "mse", "overlap", "free_entropy")
 _SHOWN = 3
 _MOST_PANELS = 12
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
 
 def save_figure(dataset: xr.Dataset, directory: str | Path, name: str) -> list[Path]:

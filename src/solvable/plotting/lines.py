@@ -17,7 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Annotation
 
 from solvable import io
-from solvable.core.status import Status
+from solvable.core.status import answered, has_value
 from solvable.plotting.style import (
     GRAY,
     HARD_PHASE,
@@ -29,7 +29,6 @@ from solvable.plotting.style import (
     threshold_label,
 )
 
-_DRAWN = (Status.converged, Status.marginal)
 _SAME = 1e-6  # two branches closer than this are one line in a picture
 
 
@@ -92,7 +91,7 @@ def _values(data: xr.Dataset, observable: str, branch: str) -> np.ndarray:
     """Values of one branch, NaN where the status says that there is none to draw."""
     chosen = data.sel(branch=branch)
     y = np.array(chosen[observable].values, dtype=float)
-    y[~np.isin(chosen["status"].values, _DRAWN)] = np.nan
+    y[~has_value(chosen["status"].values)] = np.nan
     return y
 
 
@@ -152,7 +151,7 @@ def unresolved_cells(ax: Axes, data: xr.Dataset, **style) -> list[Rectangle]:
     `precision_loss`. A branch that does not exist there is none.
     """
     (parameter,) = io.swept(data)
-    failed = ~_is_answer(data["status"].transpose(parameter, ...).values)
+    failed = ~answered(data["status"].transpose(parameter, ...).values)
     failed = failed.reshape(len(failed), -1).any(1)
     edges = cell_edges(data[parameter].values)
     look = {"zorder": 0.6, **UNRESOLVED, **style}
@@ -161,11 +160,6 @@ def unresolved_cells(ax: Axes, data: xr.Dataset, **style) -> list[Rectangle]:
         label = "not converged" if not patches else "_nolegend_"
         patches.append(ax.axvspan(edges[index], edges[index + 1], label=label, **look))
     return patches
-
-
-def _is_answer(codes: np.ndarray) -> np.ndarray:
-    answers = [status for status in Status if status.is_answer]
-    return np.isin(codes, answers)
 
 
 def experiment_points(
@@ -213,7 +207,7 @@ def _open_markers(ax, data, algorithm, x, y, look) -> list[Line2D]:
     if "experiment_status" not in data:
         return []
     codes = data["experiment_status"].sel(algorithm=algorithm).transpose(..., "instance")
-    failed = ~_is_answer(codes.values).all(-1)
+    failed = ~answered(codes.values).all(-1)
     failed &= np.isfinite(y)
     if not failed.any():
         return []

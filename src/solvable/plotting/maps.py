@@ -14,17 +14,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from solvable import io
-from solvable.core.status import Status
+from solvable.core.status import answered, has_value
 from solvable.plotting.lines import cell_edges
-from solvable.plotting.style import HARD_PHASE, UNRESOLVED
+from solvable.plotting.style import (
+    BLUE,
+    GREEN,
+    HARD_PHASE,
+    ORANGE,
+    PURPLE,
+    UNRESOLVED,
+    VERMILION,
+)
 
-_PHASE_COLORS = {"easy": "#DCEBF5", "hard": "#F6DCC8", "impossible": "#E9E9E9"}
+_PHASE_COLORS = {"easy": "#DCEBF5", "hard": HARD_PHASE["facecolor"], "impossible": "#E9E9E9"}
 _BOUNDARIES = {
-    "information_theoretic": {"color": "#0072B2", "linewidth": 2.0},
-    "algorithmic": {"color": "#D55E00", "linewidth": 2.0},
-    "weak_recovery": {"color": "#009E73", "linewidth": 1.6},
-    "spinodal_uninformed": {"color": "#CC79A7", "linewidth": 1.2},
-    "spinodal_informed": {"color": "#E69F00", "linewidth": 1.2},
+    "information_theoretic": {"color": BLUE, "linewidth": 2.0},
+    "algorithmic": {"color": VERMILION, "linewidth": 2.0},
+    "weak_recovery": {"color": GREEN, "linewidth": 1.6},
+    "spinodal_uninformed": {"color": PURPLE, "linewidth": 1.2},
+    "spinodal_informed": {"color": ORANGE, "linewidth": 1.2},
 }
 
 
@@ -89,7 +97,7 @@ def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
         boundary = data[f"boundary_{name}"]
         places = np.array(boundary.values, dtype=float)
         codes = data[f"boundary_{name}_status"].values
-        places[~np.isin(codes, (Status.converged, Status.marginal))] = np.nan
+        places[~has_value(codes)] = np.nan
         for earlier in drawn.values():
             with np.errstate(invalid="ignore"):
                 places[np.abs(places - np.asarray(earlier.get_xdata())) < 1e-6] = np.nan
@@ -141,12 +149,11 @@ def heat_map(
     chosen = data.sel(branch=branch).transpose(y, x, ...)
     codes = chosen["status"].values
     values = np.ma.masked_invalid(np.asarray(chosen[observable].values, dtype=float))
-    values = np.ma.masked_where(~np.isin(codes, (Status.converged, Status.marginal)), values)
+    values = np.ma.masked_where(~has_value(codes), values)
     horizontal, vertical = cell_edges(data[x].values), cell_edges(data[y].values)
     look = {"cmap": "cividis", "zorder": 0.3, "rasterized": True, **style}
     mesh = ax.pcolormesh(horizontal, vertical, values, **look)
-    answers = [status for status in Status if status.is_answer]
-    failed = hatched_cells(ax, horizontal, vertical, ~np.isin(codes, answers), **UNRESOLVED)
+    failed = hatched_cells(ax, horizontal, vertical, ~answered(codes), **UNRESOLVED)
     return mesh, failed
 
 
@@ -154,7 +161,7 @@ def branch_points(ax: Axes, data: xr.Dataset, observable: str, **style) -> PathC
     """The branches of a single point, one marker a branch."""
     names = [str(name) for name in data["branch"].values]
     values = np.array(data[observable].values, dtype=float)
-    values[~np.isin(data["status"].values, (Status.converged, Status.marginal))] = np.nan
+    values[~has_value(data["status"].values)] = np.nan
     points = ax.scatter(np.arange(len(names)), values, **{"zorder": 3.0, **style})
     ax.set_xticks(np.arange(len(names)), [name.replace("_", " ") for name in names])
     return points

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 STYLE_FILE = Path(__file__).with_name("solvable.mplstyle")
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
-SKY, GRAY = "#56B4E9", "#6E6E6E"
+SKY, GRAY, BLACK = "#56B4E9", "#6E6E6E", "#000000"
 
 HARD_PHASE: dict[str, Any] = {
     "facecolor": "#F6DCC8",
@@ -153,6 +153,6 @@ def algorithm_style(algorithm: str, index: int = 0) -> dict[str, Any]:
     """
     if algorithm == "amp":
         return {"color": VERMILION, "marker": "o", "markersize": 4.5, "zorder": 3.2}
-    others = [(PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (GREEN, "v"), ("#000000", "P")]
+    others = [(PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (GREEN, "v"), (BLACK, "P")]
     color, marker = others[index % len(others)]
     return {"color": color, "marker": marker, "markersize": 7.0, "zorder": 2.8}

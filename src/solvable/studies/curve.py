@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvable import catalog
 from solvable.core.arguments import UNSET, grid
 from solvable.core.fixed_points import MAIN_BRANCHES, name_branches
 from solvable.core.precision import require_x64
@@ -166,7 +165,7 @@ def _dataset(
 ) -> "xr.Dataset":
     import xarray as xr
 
-    from solvable.io import provenance
+    from solvable.io import attributes
 
     extra = sorted({name for row in rows for name in row.places} - set(MAIN_BRANCHES))
     branches = [*MAIN_BRANCHES, *extra]
@@ -182,14 +181,6 @@ def _dataset(
     if model.scale_parameter not in over:
         data = data.isel({model.scale_parameter: 0}, drop=True)
     data = data.transpose(*over, "branch")
-    card = catalog.entries()[type(model).__name__]
-    data.attrs = {
-        "kind": "curve",
-        "model": repr(model),
-        "rigour": card.rigour,
-        "references": ",".join(card.references),
-        "provenance": provenance(
-            "curve", model, {"over": {k: np.asarray(v) for k, v in over.items()}}
-        ),
-    }
+    made_with = {"over": {name: np.asarray(values) for name, values in over.items()}}
+    data.attrs = attributes("curve", "curve", model, made_with)
     return data

@@ -32,7 +32,7 @@ from solvable.core.arguments import (
 from solvable.core.precision import require_x64
 from solvable.core.randomness import fold, key_for
 from solvable.core.specification import replace
-from solvable.models.glm import GLM
+from solvable.models.glm import GLM, state_evolution
 from solvable.models.glm_instances import (
     OBSERVABLES,
     Overlaps,
@@ -40,7 +40,6 @@ from solvable.models.glm_instances import (
     observables,
     overlaps,
     solve,
-    state_evolution,
 )
 from solvable.studies.baselines import baseline_names, quiet_solvers, run_baseline
 from solvable.studies.curve import Progress, curve

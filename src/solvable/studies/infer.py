@@ -21,7 +21,7 @@ from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64
 from solvable.core.randomness import key_for
-from solvable.core.status import Status
+from solvable.core.status import Status, severity
 from solvable.models.glm import GLM
 from solvable.models.glm_instances import solve
 
@@ -139,7 +139,7 @@ def infer(
 def _summary(model: GLM, outcome: Outcome, note: str) -> Inference:
     """What a run found, with the worst status of all observation vectors."""
     codes = np.atleast_1d(outcome.status)
-    worst = int(np.argmax([code if not Status(int(code)).is_answer else -1 for code in codes]))
+    worst = int(np.argmax(severity(codes)))
     error = outcome.variance.mean(axis=0)
     return Inference(
         model=model,

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvable import catalog
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace
 from solvable.core.thresholds import Threshold, absent
-from solvable.io import PHASES
+from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
 from solvable.studies.thresholds import in_scale, search
@@ -101,8 +100,6 @@ def _dataset(
 ) -> "xr.Dataset":
     import xarray as xr
 
-    from solvable.io import provenance
-
     (x_name, xs), (y_name, ys) = x, y
     variables: dict[str, Any] = {"phase": ((y_name, x_name), codes)}
     names = dict.fromkeys(name for row in boundaries for name in row)
@@ -115,14 +112,7 @@ def _dataset(
         status = np.array([t.status for t in column], dtype=np.int8)
         variables[f"boundary_{name}_status"] = (y_name, status)
     data = xr.Dataset(variables, coords={x_name: xs, y_name: ys})
-    card = catalog.entries()[type(model).__name__]
-    data.attrs = {
-        "kind": "phase",
-        "model": repr(model),
-        "x": x_name,
-        "y": y_name,
-        "rigour": card.rigour,
-        "references": ",".join(card.references),
-        "provenance": provenance("phase_diagram", model, {"x": [x_name, xs], "y": [y_name, ys]}),
-    }
+    made_with = {"x": [x_name, xs], "y": [y_name, ys]}
+    data.attrs = attributes("phase", "phase_diagram", model, made_with)
+    data.attrs |= {"x": x_name, "y": y_name}
     return data

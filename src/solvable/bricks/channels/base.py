@@ -10,6 +10,7 @@ density above it): an atom has a mass, everything else a density.
 from abc import abstractmethod
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -331,6 +332,7 @@ def predict_mean(
     return jax.vmap(at)(omega)
 
 
+@eqx.filter_jit
 def curvature_moment(
     channel: AbstractChannel, rho: Float[Array, ""], order: int = ORDER
 ) -> Float[Array, ""]:
@@ -347,6 +349,7 @@ def curvature_moment(
     return jnp.sum(weight * z * jnp.where(z > 0, curvature, 0.0) ** 2)
 
 
+@eqx.filter_jit
 def blind_snr(
     channel: AbstractChannel, rho: Float[Array, ""], order: int = ORDER
 ) -> Float[Array, ""]:
