@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,72 @@ from solvable.plotting import (
 
 MEASURED = "alpha_measured"
 _BESIDE_FOLD, _BESIDE = 1e-6, 1e-3  # how close to a threshold the curve is computed
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of the talk: a module of the gallery takes its `settings` and `make_picture`.
+
+    Attributes:
+        model: specification.
+        title: the model in words.
+        theory: start, stop and count of the grid for the lines.
+        measured: values of alpha for the points.
+        measured_quick: fewer of them, for trying things out.
+        top: upper end of the error axis.
+        has_hard_phase: whether to hatch from the information-theoretic threshold to AMP's.
+        instances: for each point.
+        max_steps: of AMP.
+        baselines: whether general-purpose methods run on the same data.
+        observable: what is drawn.
+    """
+
+    model: str
+    title: str
+    theory: tuple[float, float, int]
+    measured: list[float]
+    measured_quick: list[float]
+    top: float = 0.5
+    has_hard_phase: bool = True
+    instances: int = 8
+    max_steps: int = 200
+    baselines: bool = True
+    observable: str = "bayes_error"
+
+    def settings(self, quick: bool = False) -> dict[str, Any]:
+        """Model, grids and sizes, as plain data."""
+        return {
+            "model": self.model,
+            "theory": list(self.theory),
+            "measured": self.measured_quick if quick else self.measured,
+            "size": 200 if quick else 1000,
+            "instances": 3 if quick else self.instances,
+            "max_steps": self.max_steps,
+            "baselines": self.baselines,
+            "observable": self.observable,
+        }
+
+    def make_picture(self, data: xr.Dataset) -> Figure:
+        """Lines, points, thresholds, and the hard phase between two of them."""
+        observable = data.attrs["observable"]
+        figure, axes = new_figure(1, 1, panel=(8.4, 4.6))
+        ax = axes[0, 0]
+        ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
+        ax.set_ylim(-0.02 * self.top, self.top)
+        places = threshold_values(data)
+        impossible, easy = places.get("information_theoretic"), places.get("algorithmic")
+        if self.has_hard_phase and easy is not None and impossible is not None:
+            hard_phase(ax, impossible, easy)
+        theory_lines(ax, data, observable)
+        unresolved_cells(ax, data)
+        experiment_points(ax, data, observable)
+        threshold_lines(ax, places)
+        ax.set(xlabel=axis_label("alpha"), ylabel=axis_label(observable))
+        counts = f"p = {data.attrs['size']}, {data.attrs['instances']} instances"
+        note = f"points: {counts}\nbars: standard error"
+        figure.legend(loc="outside right center", title=note, alignment="left")
+        figure.suptitle(self.title, fontsize=11)
+        return figure
 
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
@@ -109,35 +176,6 @@ def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np
             sides += [place - beside, place + beside]
     grid = np.unique(np.concatenate([np.linspace(start, stop, count), sides]))
     return grid[np.concatenate([[True], np.diff(grid) > _BESIDE_FOLD / 2])]
-
-
-def make_picture(data: xr.Dataset, title: str, top: float, hard: tuple[str, str] | None) -> Figure:
-    """The panel: lines, points, thresholds, and the hard phase between two of them.
-
-    Args:
-        data: what `make_data` returned.
-        title: the model in words.
-        top: upper end of the error axis.
-        hard: names of the thresholds between which inference is hard, if there is a hard phase.
-    """
-    observable = data.attrs["observable"]
-    figure, axes = new_figure(1, 1, panel=(8.4, 4.6))
-    ax = axes[0, 0]
-    ax.set_xlim(float(data["alpha"][0]), float(data["alpha"][-1]))
-    ax.set_ylim(-0.02 * top, top)
-    places = threshold_values(data)
-    easy, impossible = (places.get(name) for name in reversed(hard or ("", "")))
-    if easy is not None and impossible is not None:
-        hard_phase(ax, impossible, easy)
-    theory_lines(ax, data, observable)
-    unresolved_cells(ax, data)
-    experiment_points(ax, data, observable)
-    threshold_lines(ax, places)
-    ax.set(xlabel=axis_label("alpha"), ylabel=axis_label(observable))
-    note = f"p = {data.attrs['size']}, {data.attrs['instances']} instances\nbars: standard error"
-    figure.legend(loc="outside right center", title=f"points: {note}", alignment="left")
-    figure.suptitle(title, fontsize=11)
-    return figure
 
 
 def threshold_values(data: xr.Dataset) -> dict[str, float | None]:

@@ -1,14 +1,6 @@
 """Perceptron with Gaussian weights: AMP is Bayes-optimal at every sample size."""
 
-from __future__ import annotations
-
-from typing import Any
-
-import xarray as xr
-from matplotlib.figure import Figure
-
 from solvable.gallery import panels
-from solvable.gallery.base import Progress
 
 CARD = dict(
     kind="gallery",
@@ -18,31 +10,14 @@ CARD = dict(
     references=["barbier2019", "gyorgyi1990", "zdeborova2019"],
 )
 
-compare = panels.compare
-summarize = panels.summarize
+PANEL = panels.Panel(
+    model="GLM(prior=Gaussian(), channel=Sign())",
+    title="Perceptron, Gaussian weights:  y = sign(x·w),  w ~ N(0, 1)",
+    theory=(0.0625, 6.25, 100),
+    measured=[0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6],
+    measured_quick=[1, 3],
+    has_hard_phase=False,
+)
 
-
-def settings(quick: bool = False) -> dict[str, Any]:
-    """Model, grids and sizes."""
-    return {
-        "model": "GLM(prior=Gaussian(), channel=Sign())",
-        "theory": [0.0625, 6.25, 100],
-        "measured": [1, 3] if quick else [0.25, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6],
-        "size": 200 if quick else 1000,
-        "instances": 3 if quick else 8,
-        "max_steps": 200,
-        "baselines": True,
-        "observable": "bayes_error",
-    }
-
-
-def make_data(settings: dict[str, Any], seed: int, progress: Progress) -> xr.Dataset:
-    """Theory, experiment and thresholds."""
-    return panels.make_data(settings, seed, progress)
-
-
-def make_picture(data: xr.Dataset) -> Figure:
-    """The panel of the talk."""
-    return panels.make_picture(
-        data, "Perceptron, Gaussian weights:  y = sign(x·w),  w ~ N(0, 1)", top=0.5, hard=None
-    )
+settings, make_picture = PANEL.settings, PANEL.make_picture
+make_data, compare, summarize = panels.make_data, panels.compare, panels.summarize
