@@ -7,6 +7,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.functions import FUNCTIONS
+from solvable.bricks.channels.noisy_function import AbstractTwoNoiseChannel
 from solvable.bricks.channels.pointwise import (
     AbstractActivationChannel,
     AbstractQuadratureChannel,
@@ -40,7 +41,7 @@ CARD = dict(
 )
 
 
-class Activation(AbstractActivationChannel, AbstractQuadratureChannel):
+class Activation(AbstractTwoNoiseChannel, AbstractActivationChannel, AbstractQuadratureChannel):
     """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi for any function f, by quadrature over z.
 
     Args:
@@ -75,9 +76,3 @@ class Activation(AbstractActivationChannel, AbstractQuadratureChannel):
         if callable(self.function):
             return self.breakpoints
         return FUNCTIONS[self.function].breakpoints + self.breakpoints
-
-    def noise_after(self) -> Any:
-        return self.delta
-
-    def noise_before(self) -> Any:
-        return self.pre_delta

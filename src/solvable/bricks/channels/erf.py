@@ -1,7 +1,5 @@
 """Error-function output, the solvable sigmoid."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf, erfinv
@@ -12,7 +10,7 @@ from solvable.bricks.channels.base import (
     ChannelMoments,
     general_channel_moments,
 )
-from solvable.bricks.channels.piecewise import is_absent
+from solvable.bricks.channels.noisy_function import AbstractTwoNoiseChannel, is_absent
 from solvable.bricks.channels.pointwise import (
     AbstractActivationChannel,
     tilted_output,
@@ -36,7 +34,7 @@ CARD = dict(
 )
 
 
-class Erf(AbstractActivationChannel, AbstractAnalyticChannel):
+class Erf(AbstractTwoNoiseChannel, AbstractActivationChannel, AbstractAnalyticChannel):
     """y = erf((z + sqrt(pre_delta) xi') / sqrt 2) + sqrt(delta) xi.
 
     Without noise after it the function is one to one: y tells z, and the channel is the linear one
@@ -62,12 +60,6 @@ class Erf(AbstractActivationChannel, AbstractAnalyticChannel):
 
     def kinks(self) -> tuple[float, ...]:
         return ()
-
-    def noise_after(self) -> Any:
-        return self.delta
-
-    def noise_before(self) -> Any:
-        return self.pre_delta
 
     def log_partition(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]

@@ -15,17 +15,12 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import random
 from jax.nn import logsumexp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from solvable.bricks.channels.base import AbstractHiddenChannel, Atoms, Feature
+from solvable.bricks.channels.base import Atoms, Feature
+from solvable.bricks.channels.noisy_function import AbstractFunctionChannel, is_absent
 from solvable.core.special import log_interval_mass, log_ndtr, log_normal
-
-
-def is_absent(noise: Any) -> bool:
-    """True if a noise is exactly 0.0, known before any computation."""
-    return isinstance(noise, int | float) and noise == 0
 
 
 class Piece(NamedTuple):
@@ -72,20 +67,12 @@ def make_pieces(edges: Any, slopes: Any, offsets: Any) -> list[Piece]:
     ]
 
 
-class AbstractPiecewiseChannel(AbstractHiddenChannel):
-    """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi with f piecewise linear."""
+class AbstractPiecewiseChannel(AbstractFunctionChannel):
+    """A function channel whose function is piecewise linear."""
 
     @abstractmethod
     def pieces(self) -> list[Piece]:
         """The function."""
-
-    @abstractmethod
-    def noise_after(self) -> Any:
-        """delta, exactly 0.0 where there is none."""
-
-    @abstractmethod
-    def noise_before(self) -> Any:
-        """pre_delta, exactly 0.0 where there is none."""
 
     def log_partition(
         self, y: Float[Array, "..."], omega: Float[Array, "..."], V: Float[Array, "..."]
@@ -187,12 +174,6 @@ class AbstractPiecewiseChannel(AbstractHiddenChannel):
         zero = jnp.asarray(0.0)
         return [(jnp.asarray(p.lower), zero) for p in self.pieces() if p.lower is not None]
 
-    def noise_variance(self) -> Float[Array, ""]:
-        return jnp.asarray(self.noise_before(), dtype=float)
-
-    def is_noiseless(self) -> Float[Array, ""]:
-        return jnp.equal(self.noise_after(), 0.0) & jnp.equal(self.noise_before(), 0.0)
-
     def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
         zero, deviation = jnp.asarray(0.0), jnp.sqrt(rho)
         sloped = [jnp.exp(p.log_mass(zero, deviation)) for p in self.pieces() if p.slope != 0]
@@ -200,22 +181,11 @@ class AbstractPiecewiseChannel(AbstractHiddenChannel):
         return jnp.where(self.is_noiseless(), jnp.minimum(total, 1.0), 0.0)
 
     def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        """f(z), without noise."""
         pieces = self.pieces()
         value = pieces[0].slope * z + pieces[0].offset
         for p in pieces[1:]:
             value = jnp.where(z > p.lower, p.slope * z + p.offset, value)
         return value
-
-    def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        before, after = random.split(key)
-        z = jnp.asarray(z)
-        if not is_absent(self.noise_before()):
-            z = z + jnp.sqrt(self.noise_before()) * random.normal(before, z.shape)
-        y = self.evaluate(z)
-        if not is_absent(self.noise_after()):
-            y = y + jnp.sqrt(self.noise_after()) * random.normal(after, z.shape)
-        return y
 
 
 def _log_sum(parts: Float[Array, "P ..."]) -> Float[Array, "..."]:

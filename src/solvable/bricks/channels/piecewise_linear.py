@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 
+from solvable.bricks.channels.noisy_function import AbstractTwoNoiseChannel
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece, make_pieces
 from solvable.core import arguments
 from solvable.core.arguments import non_negative, parameter
@@ -33,7 +34,7 @@ CARD = dict(
 )
 
 
-class PiecewiseLinear(AbstractPiecewiseChannel):
+class PiecewiseLinear(AbstractTwoNoiseChannel, AbstractPiecewiseChannel):
     """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi, f(z) = slopes[i] z + offsets[i] on piece i.
 
     Pieces may jump; flat ones give atoms when delta = 0. It covers Linear, Sign, Abs, ReLU and
@@ -70,9 +71,3 @@ class PiecewiseLinear(AbstractPiecewiseChannel):
 
     def pieces(self) -> list[Piece]:
         return make_pieces(self.breakpoints, self.slopes, self.offsets)
-
-    def noise_after(self) -> Any:
-        return self.delta
-
-    def noise_before(self) -> Any:
-        return self.pre_delta

@@ -1,21 +1,18 @@
 """Channels known only pointwise in z: their log-partition by quadrature over z."""
 
 from abc import abstractmethod
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import random
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import (
     AbstractChannel,
-    AbstractHiddenChannel,
     AbstractOutputChannel,
     Atoms,
     Feature,
 )
-from solvable.bricks.channels.piecewise import is_absent
+from solvable.bricks.channels.noisy_function import AbstractFunctionChannel, is_absent
 from solvable.core.quadrature import BASE_EDGES, nodes_between
 from solvable.core.special import LOG_SQRT_2PI, log_normal, log_weighted_sum
 
@@ -109,24 +106,12 @@ class AbstractQuadratureChannel(AbstractPointwiseChannel, AbstractOutputChannel)
         return tilted_output(self, y, omega, V)
 
 
-class AbstractActivationChannel(AbstractPointwiseChannel, AbstractHiddenChannel):
-    """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi for a function f and delta > 0.
+class AbstractActivationChannel(AbstractPointwiseChannel, AbstractFunctionChannel):
+    """A function channel with noise after it, whose function is known pointwise.
 
-    Resolved while the noise is not much narrower than a panel, delta >~ 1e-3 f'^2 V; the change
+    Resolved while the noise is not much narrower than a panel, variance >~ 1e-3 f'^2 V; the change
     under a finer quadrature, carried in every error bound, says when it is not.
     """
-
-    @abstractmethod
-    def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        """f(z)."""
-
-    @abstractmethod
-    def noise_after(self) -> Any:
-        """delta, exactly 0.0 where there is none."""
-
-    @abstractmethod
-    def noise_before(self) -> Any:
-        """pre_delta, exactly 0.0 where there is none."""
 
     def log_likelihood(
         self, y: Float[Array, "..."], z: Float[Array, "..."]
@@ -170,19 +155,6 @@ class AbstractActivationChannel(AbstractPointwiseChannel, AbstractHiddenChannel)
         zero = jnp.asarray(0.0)
         return [(jnp.asarray(point), zero) for point in self.kinks()]
 
-    def noise_variance(self) -> Float[Array, ""]:
-        return jnp.asarray(self.noise_before(), dtype=float)
-
-    def is_noiseless(self) -> Float[Array, ""]:
-        return jnp.equal(self.noise_after(), 0.0) & jnp.equal(self.noise_before(), 0.0)
-
     def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
         # without noise only one-to-one functions are admitted here
         return jnp.where(self.is_noiseless(), 1.0, 0.0)
-
-    def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        before, after = random.split(key)
-        z = jnp.asarray(z)
-        z = z + jnp.sqrt(self.noise_variance()) * random.normal(before, z.shape)
-        noise = jnp.sqrt(jnp.asarray(self.noise_after(), dtype=float))
-        return self.evaluate(z) + noise * random.normal(after, z.shape)

@@ -1,7 +1,6 @@
 """Output y = max(z, 0), with noise before or after."""
 
-from typing import Any
-
+from solvable.bricks.channels.noisy_function import AbstractTwoNoiseChannel
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece, make_pieces
 from solvable.core.arguments import non_negative, parameter
 
@@ -18,7 +17,7 @@ CARD = dict(
 )
 
 
-class ReLU(AbstractPiecewiseChannel):
+class ReLU(AbstractTwoNoiseChannel, AbstractPiecewiseChannel):
     """y = f(z + sqrt(pre_delta) xi') + sqrt(delta) xi with f(z) = max(z, 0).
 
     Without noise after it, the output has an atom at 0 of probability 1/2, treated as such.
@@ -40,9 +39,3 @@ class ReLU(AbstractPiecewiseChannel):
 
     def pieces(self) -> list[Piece]:
         return make_pieces([0.0], [0.0, 1.0], [0.0, 0.0])
-
-    def noise_after(self) -> Any:
-        return self.delta
-
-    def noise_before(self) -> Any:
-        return self.pre_delta
