@@ -8,6 +8,7 @@ kernel: OPENBLAS_CORETYPE is unset first.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -21,7 +22,9 @@ LIMITS = {
     "iteration_float32": 1.2,
     "memory": 1.3,
     "right_hand_sides": 6.5,
+    "multilayer": 1.4,
 }
+CHAIN = (2000, 4000, 4000, 4000)
 
 
 def race(contestants, rounds):
@@ -64,19 +67,16 @@ def perceptron(n, p, dtype, columns=None):
     return design, np.sign(design @ signal).astype(np.float64), Gaussian(), Sign()
 
 
-def stepper(prior, channel, design, observation):
+def stepper(prior, channels, weights, observation):
     """A callable that does one iteration, from one state to the next."""
-    from solvable.algorithms import gamp
-    from solvable.algorithms.designs import as_design
-    from solvable.core.instance import Data
-    from solvable.core.specification import numeric
+    from solvable.algorithms import multilayer_amp
+    from solvable.algorithms.problem import assemble
 
-    data = Data(as_design(design), observation)
-    prior, channel = numeric(prior), numeric(channel)
-    held = [gamp.init(prior, channel, data)]
+    problem = assemble(prior, channels, weights, observation)
+    held = [multilayer_amp.init(problem)]
 
     def step():
-        held[0], _ = gamp.step(prior, channel, data, held[0])
+        held[0], _ = multilayer_amp.step(problem, held[0])
 
     return step
 
@@ -97,7 +97,7 @@ def iteration(n, p, dtype, rounds):
 
     return compared(
         {
-            "iteration": stepper(prior, channel, design, observation),
+            "iteration": stepper(prior, [channel], [design], observation),
             "two_numpy_products": two_products,
             "two_jax_products": lambda: jax.block_until_ready(products(shared, jw, jg)),
         },
@@ -112,14 +112,51 @@ def right_hand_sides(n, p, columns, rounds):
     design, observation, prior, channel = perceptron(n, p, "float64", columns)
     found = compared(
         {
-            "one": stepper(prior, channel, design, observation[:, 0].copy()),
-            "many": stepper(prior, channel, design, observation),
+            "one": stepper(prior, [channel], [design], observation[:, 0].copy()),
+            "many": stepper(prior, [channel], [design], observation),
         },
         rounds,
         "many",
         "one",
     )
     return {"columns": columns, **found}
+
+
+def multilayer(sizes, rounds):
+    """One iteration of a chain of ReLU layers against its matrix-vector products."""
+    import numpy as np
+
+    from solvable.bricks.channels.linear import Linear
+    from solvable.bricks.channels.relu import ReLU
+    from solvable.bricks.priors.gaussian import Gaussian
+    from solvable.core.randomness import key_for, normal_matrix
+
+    weights = [
+        normal_matrix(key_for(0, "benchmark", "chain", number), (n, p), p**-0.5)
+        for number, (p, n) in enumerate(itertools.pairwise(sizes))
+    ]
+    unit = np.random.default_rng(0).normal(size=sizes[0])
+    for matrix in weights[:-1]:
+        unit = np.maximum(matrix @ unit, 0)
+    channels = [*(ReLU() for _ in weights[:-1]), Linear(delta=0.01)]
+    ups, downs = ([np.ones(n) for n in ends] for ends in (sizes[:-1], sizes[1:]))
+
+    def products():
+        for matrix, w in zip(weights, ups, strict=True):
+            matrix @ w
+        for matrix, g in zip(weights, downs, strict=True):
+            matrix.T @ g
+
+    found = compared(
+        {
+            "iteration": stepper(Gaussian(), channels, weights, weights[-1] @ unit),
+            "numpy_products": products,
+        },
+        rounds,
+        "iteration",
+        "numpy_products",
+    )
+    return {"sizes": sizes, **found}
 
 
 def memory(n, p):
@@ -189,6 +226,9 @@ def main():
         "iteration_float64": iteration(n, p, "float64", arguments.rounds),
         "iteration_float32": iteration(n, p, "float32", arguments.rounds),
         "right_hand_sides": right_hand_sides(n, p, 64, max(3, arguments.rounds // 2)),
+        "multilayer": multilayer(
+            [m // 4 if arguments.quick else m for m in CHAIN], arguments.rounds
+        ),
         "memory": memory(n, p),
     }
     results["limits"] = LIMITS

@@ -12,12 +12,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "curve": "solvable.studies.curve",
     "thresholds": "solvable.studies.thresholds",
+    "entropy": "solvable.studies.entropy",
     "phase_diagram": "solvable.studies.phase",
     "experiment": "solvable.studies.experiment",
     "infer": "solvable.studies.infer",
     "parse": "solvable.core.specification",
     "Status": "solvable.core.status",
     "GLM": "solvable.models.glm",
+    "MultiLayer": "solvable.models.multi_layer",
+    "Layer": "solvable.bricks.chain",
     "Gaussian": "solvable.bricks.priors.gaussian",
     "Rademacher": "solvable.bricks.priors.rademacher",
     "GaussBernoulli": "solvable.bricks.priors.gauss_bernoulli",
@@ -25,6 +28,10 @@ _HOMES = {
     "GaussianMixture": "solvable.bricks.priors.gaussian_mixture",
     "Laplace": "solvable.bricks.priors.laplace",
     "Density": "solvable.bricks.priors.density",
+    "MarchenkoPastur": "solvable.bricks.spectra.marchenko_pastur",
+    "Orthogonal": "solvable.bricks.spectra.orthogonal",
+    "Empirical": "solvable.bricks.spectra.empirical",
+    "LogUniform": "solvable.bricks.spectra.log_uniform",
     "Linear": "solvable.bricks.channels.linear",
     "Sign": "solvable.bricks.channels.sign",
     "Logistic": "solvable.bricks.channels.logistic",
@@ -54,6 +61,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from solvable.bricks.chain import Layer
     from solvable.bricks.channels.abs import Abs
     from solvable.bricks.channels.activation import Activation
     from solvable.bricks.channels.erf import Erf
@@ -71,10 +79,16 @@ if TYPE_CHECKING:
     from solvable.bricks.priors.gaussian_mixture import GaussianMixture
     from solvable.bricks.priors.laplace import Laplace
     from solvable.bricks.priors.rademacher import Rademacher
+    from solvable.bricks.spectra.empirical import Empirical
+    from solvable.bricks.spectra.log_uniform import LogUniform
+    from solvable.bricks.spectra.marchenko_pastur import MarchenkoPastur
+    from solvable.bricks.spectra.orthogonal import Orthogonal
     from solvable.core.specification import parse
     from solvable.core.status import Status
     from solvable.models.glm import GLM
+    from solvable.models.multi_layer import MultiLayer
     from solvable.studies.curve import curve
+    from solvable.studies.entropy import entropy
     from solvable.studies.experiment import experiment
     from solvable.studies.infer import infer
     from solvable.studies.phase import phase_diagram

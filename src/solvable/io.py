@@ -177,16 +177,17 @@ def attributes(
     Args:
         kind: of the data set, which decides on its picture and its JSON document.
         verb: the study's name.
-        model: the model.
+        model: the model, or its class where it has no specification of a printable size.
         arguments: as for `provenance`.
 
     Returns:
         kind, model (its specification), rigour, references and provenance.
     """
-    card = catalog.entries("model")[type(model).__name__]
+    named = model if isinstance(model, type) else type(model)
+    card = catalog.entries("model")[named.__name__]
     return {
         "kind": kind,
-        "model": repr(model),
+        "model": named.__name__ if isinstance(model, type) else repr(model),
         "rigour": card.rigour,
         "references": ",".join(card.references),
         "provenance": provenance(verb, model, arguments),
@@ -256,8 +257,13 @@ def dumps(document: Mapping[str, Any], indent: int | None = None) -> str:
 
 
 def document(dataset: xr.Dataset) -> dict[str, Any]:
-    """The JSON document of a data set from `curve`, `phase_diagram` or `experiment`."""
-    makers = {"curve": _curve, "phase": _phase, "experiment": _experiment}
+    """The JSON document of a data set from `curve`, `phase_diagram`, `experiment`, `entropy`."""
+    makers = {
+        "curve": _curve,
+        "phase": _phase,
+        "experiment": _experiment,
+        "entropy": _entropy,
+    }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
         raise ValueError(
@@ -298,6 +304,22 @@ def _as_on_the_card(dataset: xr.Dataset, names: list[str]) -> list[str]:
     card = catalog.entries("model").get(str(dataset.attrs.get("model")).partition("(")[0])
     order = list(card.observables) if card else []
     return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _entropy(dataset: xr.Dataset) -> dict[str, Any]:
+    return {
+        "delta": dataset.attrs["delta"],
+        "pre_delta": dataset.attrs["pre_delta"],
+        "prior": dataset.attrs["prior"],
+        "note": dataset.attrs["note"] or None,
+        "layers": {
+            "units": dataset.units.values.tolist(),
+            "entropy": dataset.entropy.values.tolist(),
+            "mutual_information": dataset.mutual_information.values.tolist(),
+            "error_bound": dataset.error_bound.values.tolist(),
+            "status": statuses(dataset.status.values),
+        },
+    }
 
 
 def _curve(dataset: xr.Dataset) -> dict[str, Any]:

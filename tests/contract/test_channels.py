@@ -1,4 +1,6 @@
-"""What every channel must satisfy."""
+"""What every channel must satisfy, as an output and between two layers."""
+
+import functools
 
 import equinox as eqx
 import jax
@@ -7,17 +9,22 @@ import numpy as np
 import pytest
 from tests.contract.samples import CHANNELS, TWINS
 
-from solvable import catalog
+from solvable import Linear, catalog
 from solvable.bricks.channels.base import (
-    AbstractHiddenChannel,
-    _outputs,
     channel_errors,
     channel_moments,
-    hidden_moments,
     output_by_differentiation,
     output_moments,
+    outputs,
+)
+from solvable.bricks.channels.hidden import (
+    AbstractHiddenChannel,
+    general_hidden_averages,
+    hidden_averages,
+    hidden_by_differentiation,
 )
 from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.special import normal_entropy
 from solvable.core.specification import numeric, parse
 
 RHO = 1.3
@@ -52,7 +59,7 @@ def bartlett(channel, omega):
     """Sums over outputs at each omega: Z, Z g, Z g^2, Z (-dg), Z y, Z y^2."""
 
     def at(w):
-        y, weight = _outputs(channel, w, jnp.asarray(V), ORDER)
+        y, weight = outputs(channel, w, jnp.asarray(V), ORDER)
         field = jnp.broadcast_to(w, y.shape)
         log_z = channel.log_partition(y, field, jnp.asarray(V))
         g, curvature = output_moments(channel, y, field, jnp.asarray(V))
@@ -169,22 +176,52 @@ def test_errors_are_ordered(channel):
         assert np.all(found.gibbs_error <= 2 * found.bayes_error)
 
 
-HIDDEN = {k: c for k, c in CHANNELS.items() if isinstance(c, AbstractHiddenChannel)}
+# -------------------------------------------------------------------------------------------------
+# Between two layers
+
+MESSAGES = np.array([-1.5, 0.2, 2.5])  # B / A
+HIDDEN_SHAPE = (2, len(MESSAGES), len(OMEGAS))
+# functions under a quadrature over z, which a narrow message from above outgrows
+POINTWISE = ("Erf", "Activation")
 
 
-@pytest.mark.parametrize("channel", HIDDEN.values(), ids=HIDDEN.keys())
+@eqx.filter_jit
+def _hidden_twice(channel, B, A, omega, variance):
+    message = (B, A, omega, variance)
+    return channel.hidden(*message), hidden_by_differentiation(channel, *message)
+
+
+def hidden_twice(channel, B, A, omega, variance=V):
+    """The closed moments and those by differentiation, in one shape for all tests."""
+    rows = [np.broadcast_to(x, HIDDEN_SHAPE).ravel() for x in (B, A, omega, variance)]
+    found = _hidden_twice(numeric(channel), *rows)
+    return jax.tree.map(lambda x: np.asarray(x).reshape(HIDDEN_SHAPE), found)
+
+
+def test_every_channel_can_be_hidden():
+    assert all(isinstance(c, AbstractHiddenChannel) for c in CHANNELS.values())
+
+
+@each_channel
 def test_hidden_role_without_a_message_from_above_is_neutral(channel):
     """At B = A = 0 the joint partition is one, its B-derivative E[h], its omega-derivative 0."""
-    omega, zero = jnp.asarray(OMEGAS), jnp.zeros(len(OMEGAS))
-    brick = numeric(channel)
-    np.testing.assert_allclose(
-        brick.log_joint_partition(zero, zero, omega, jnp.asarray(V)), 0, atol=1e-11
-    )
-    mean, variance, g, _ = eqx.filter_jit(hidden_moments)(brick, zero, zero, omega, jnp.asarray(V))
-    sums = bartlett(brick, OMEGAS)
+    found, _ = hidden_twice(channel, 0.0, 0.0, OMEGAS)
+    log_z, mean, variance, g, curvature = (x[0, 0] for x in found)
+    sums = bartlett(numeric(channel), OMEGAS)
+    np.testing.assert_allclose(log_z, 0, atol=1e-11)
     np.testing.assert_allclose(mean, sums[:, 4], rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(variance, sums[:, 5] - sums[:, 4] ** 2, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(g, 0, atol=1e-9)
+    np.testing.assert_allclose(curvature, 0, atol=1e-9)
+
+
+@each_channel
+def test_hidden_moments_are_derivatives_of_the_joint_partition(channel):
+    strong = 3.0 if type(channel).__name__ in POINTWISE else 20.0
+    A = np.array([0.3, strong])[:, None, None]
+    found, wanted = hidden_twice(channel, A * MESSAGES[:, None], A, OMEGAS)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("name", ["Linear", "Abs", "ReLU", "PiecewiseLinear", "Activation"])
@@ -197,6 +234,120 @@ def test_noisy_observation_is_a_message_from_above(name):
     wanted = joint - y**2 / (2 * extra) - 0.5 * np.log(2 * np.pi * extra)
     found = noisier.log_partition(jnp.broadcast_to(y, omega.shape), omega, jnp.asarray(V))
     np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["activation relu", "likelihood probit", "likelihood linear"])
+def test_general_hidden_moments_reproduce_closed_forms(name):
+    """By quadrature over z, by a sum over labels and by nodes of a real support."""
+    A = np.array([0.3, 5.0])[:, None, None]
+    rows = np.broadcast_arrays(A * MESSAGES[:, None], A, OMEGAS, np.asarray(V))
+    hidden = eqx.filter_jit(lambda channel, *message: channel.hidden(*message))
+    found, wanted = (hidden(numeric(channel), *rows) for channel in TWINS[name])
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10)
+
+
+AVERAGES_ORDER = 8
+OVERLAP_STEP, SNR_STEP = 5e-3, 1e-2
+POINTS = ((0.2, 3.0), (0.8, 6.0))  # (q, q_hat)
+
+
+@eqx.filter_jit
+def _averages(channel, q, variance, q_hat):
+    def at(row):
+        return hidden_averages(channel, *row, AVERAGES_ORDER)
+
+    return jax.lax.map(at, (q, variance, q_hat))
+
+
+def averages(channel, q, variance, q_hat):
+    """One shape for all tests: one program a channel."""
+    rows = np.broadcast_arrays(q, variance, q_hat)
+    count = rows[0].size
+    padded = [np.concatenate([x, np.full(18 - count, x[-1])]) for x in rows]
+    return jax.tree.map(lambda x: np.asarray(x)[:count], _averages(numeric(channel), *padded))
+
+
+@functools.cache
+def stencil(name):
+    """Averages at the points, in each at steps -2, -1, 1, 2 of q and ln q_hat, then at none."""
+    steps = np.array([-2, -1, 1, 2])
+    q, q_hat = np.array(POINTS)[:, :, None].swapaxes(0, 1)
+    q = np.concatenate([q + OVERLAP_STEP * steps, np.repeat(q, 5, axis=1)], axis=1)
+    factors = np.concatenate([np.ones(4), np.exp(SNR_STEP * steps), [1.0]])
+    found = averages(CHANNELS[name], q.ravel(), RHO - q.ravel(), (q_hat * factors).ravel())
+    return jax.tree.map(lambda x: x.reshape(len(POINTS), 9), found)
+
+
+def slope(values, step):
+    outer, inner = values[:, 3] - values[:, 0], values[:, 2] - values[:, 1]
+    return (8 * inner - outer) / (12 * step)
+
+
+each_name = pytest.mark.parametrize("name", list(CHANNELS))
+
+
+@each_name
+def test_information_falls_by_half_the_snr_with_the_overlap_below(name):
+    """dI / dq = -snr / 2 at fixed rho and q_hat: r is an output of z with potential -I."""
+    found = stencil(name)
+    fall = slope(found.information[:, :4], OVERLAP_STEP)
+    np.testing.assert_allclose(fall, -found.snr[:, 8] / 2, rtol=2e-7)
+
+
+@each_name
+def test_information_grows_by_half_the_variance_with_the_snr_above(name):
+    """dI / dq_hat = variance / 2 at fixed q and V (I-MMSE)."""
+    found, q_hat = stencil(name), np.array(POINTS)[:, 1]
+    growth = slope(found.information[:, 4:8], SNR_STEP) / q_hat
+    np.testing.assert_allclose(growth, found.variance[:, 8] / 2, rtol=2e-6)
+
+
+@each_name
+def test_overlap_and_variance_add_to_the_second_moment(name):
+    """E <h>^2 + E var(h) = E h^2 at z ~ N(0, rho), whatever the two messages."""
+    found = stencil(name)
+    alone, _ = hidden_twice(CHANNELS[name], 0.0, 0.0, 0.0, RHO)
+    wanted = (alone.variance + alone.mean**2).flat[0]
+    np.testing.assert_allclose(found.overlap + found.variance, wanted, rtol=1e-10)
+    assert np.all(found.overlap >= 0)
+    assert np.all(found.variance > 0)
+
+
+@pytest.mark.parametrize("delta", [0.0, 0.3])
+def test_general_averages_reproduce_the_closed_ones(delta):
+    channel = numeric(Linear(delta=delta))
+    general = eqx.filter_jit(general_hidden_averages)
+    for row in ((0.3, 0.7, 2.0), (0.0, 1.3, 0.1), (1.2, 1e-3, 500.0)):
+        point = [jnp.asarray(x) for x in row]
+        found, wanted = general(channel, *point), hidden_averages(channel, *point)
+        np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["Linear", "Abs", "ReLU", "PiecewiseLinear", "Activation"])
+def test_averages_are_those_of_a_channel_with_more_noise(name):
+    """r = h + xi / sqrt(q_hat) is an output of the channel with delta + 1 / q_hat."""
+    channel, q, q_hat = numeric(CHANNELS[name]), np.array([0.2, 0.8]), 5.0
+    found = averages(channel, q, RHO - q, q_hat)
+    noisier = eqx.tree_at(lambda c: c.delta, channel, channel.delta + 1 / q_hat)
+    wanted = moments(noisier, q, RHO - q)
+    information = -wanted.potential - float(normal_entropy(jnp.asarray(1 / q_hat)))
+    np.testing.assert_allclose(found.snr, wanted.snr, rtol=1e-7)
+    np.testing.assert_allclose(found.information, information, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["Linear noiseless", "Sign", "Abs noiseless", "ReLU noiseless"])
+def test_averages_reach_the_channel_seen_without_noise(name):
+    """As q_hat grows snr -> that of the channel, I - dim ln(q_hat / 2 pi e) / 2 -> -Psi."""
+    channel, q, q_hat = CHANNELS[name], np.array([0.6]), np.array([1e4, 1e6])
+    found = averages(channel, q, RHO - q, q_hat)
+    wanted = moments(numeric(channel), q, RHO - q)
+    reals = float(channel.dimension(jnp.asarray(RHO)))
+    seen = found.information + reals * np.asarray(normal_entropy(jnp.asarray(1 / q_hat)))
+    for values, limit in ((found.snr, wanted.snr), (seen, -wanted.potential)):
+        error = np.abs(values - limit)
+        assert error[0] <= 0.05
+        assert error[1] <= max(0.2 * error[0], 1e-9)
 
 
 @each_channel

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import solvable as sv
-from solvable.core.specification import numeric
 from solvable.core.status import Status
-from solvable.studies import scalar
+from solvable.models import scalar
 
 ALPHAS = [1e-6, 1e-3, 0.5, 2.0, 1e3, 1e6]
 
@@ -81,5 +80,5 @@ def test_binary_perceptron_under_any_noise(delta):
 def test_overlap_at_the_algorithmic_fold(spec, overlap):
     table = scalar.tabulate(sv.parse(spec), scalar.WIDEST)
     fold = max((f for f in table.folds if f.is_maximum), key=lambda f: f.h)
-    found = float(numeric(table.model).order_at(np.float64(fold.x)).overlap)
+    found = float(table.model.order_at(np.array([fold.x])).overlap[0])
     assert found == pytest.approx(overlap, abs=5e-4)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from solvable.core.branches import Limits, find_roots, level, scan
+from solvable.core.branches import Limits, find_roots, level, scan, uniform_table
 from solvable.core.fixed_points import FixedPoint, fixed_points, name_branches
 from solvable.core.specification import Specification
 from solvable.core.status import Status
@@ -18,26 +18,29 @@ NAN = float("nan")
 class Cubic(Specification):
     """h = x^3 / 3 - x: rising, falling between -1 and 1, rising."""
 
-    def log_response(self, log_q_hat, nodes):
-        return log_q_hat - (log_q_hat**3 / 3 - log_q_hat)
+    curve: None = None
 
-    def limits(self):
-        return Limits(False, NAN, 0.0, False, NAN, NAN, float(np.exp(-8)), float(np.exp(8)))
-
-    def scan_nodes(self):
-        return 12
+    def level_at(self, x, nodes):
+        return x**3 / 3 - x
 
 
 class Rising(Cubic):
     """h = x: one branch."""
 
-    def log_response(self, log_q_hat, nodes):
-        return 0 * log_q_hat
+    def level_at(self, x, nodes):
+        return x
+
+
+LIMITS = Limits(False, NAN, 0.0, False, NAN, NAN, float(np.exp(8)))
+
+
+def scanned(model, limits=LIMITS):
+    return scan(model, limits, *uniform_table(model, -13.5, 13.5, 12))
 
 
 @pytest.fixture(scope="module")
 def table():
-    return scan(Cubic(), (np.exp(-5.0), np.exp(5.0)))
+    return scanned(Cubic())
 
 
 def test_folds_are_exact(table):
@@ -59,7 +62,7 @@ def test_roots_are_all_found_and_certified(table):
 
 
 def test_a_monotone_level_has_one_branch():
-    table = scan(Rising(), (0.5, 2.0))
+    table = scanned(Rising())
     assert not table.folds
     np.testing.assert_allclose(find_roots(table, np.array([0.7, 1.9])).x, np.log([0.7, 1.9]))
 

@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 
-from solvable.algorithms import designs, gamp, spectral
-from solvable.algorithms.gamp_run import run
+from solvable.algorithms import designs, gamp, programs, spectral
+from solvable.algorithms.gamp import run
 from solvable.bricks.channels.abs import Abs
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.channels.sign import Sign
@@ -292,9 +292,9 @@ def test_bad_arguments():
 
 @pytest.mark.parametrize("size", [1, 31, 32, 33, 100, 8000, 12345, 1 << 20])
 def test_buckets_waste_little(size):
-    padded = gamp.bucket(size)
+    padded = programs.bucket(size)
     assert padded >= size and (padded <= 32 or padded <= 1.25 * size)
-    assert gamp.bucket(padded) == padded
+    assert programs.bucket(padded) == padded
 
 
 def test_design_with_a_mean_stands_out():

@@ -102,6 +102,77 @@ def test_log_interval_mass_and_its_derivatives(low, high):
     assert np.isfinite(float(jax.grad(jax.grad(special.log_interval_mass))(low, high)))
 
 
+CUTS = [
+    *INTERVALS,
+    (1e4, 2e4),
+    (1e4, 1e4 + 1e-4),
+    (300.0, 300.005),
+    (-2.0, -1e-9),
+    (-8.0, 9.0),
+    (-0.3, 0.2),
+    (-1e-9, 0.7),
+    (0.0, 1.0),
+    (0.0, 40.0),
+    (2.0, 2.5),
+    (-10.0, -9.85),
+    (100.0, 100.02),
+]
+
+
+def moments_between(low, high):
+    """Mean and variance of N(0, 1) on (low, high), whose tails are reflected to the right."""
+    low, high = mpmath.mpf(low), mpmath.mpf(high)
+    if low + high < 0:
+        mean, variance = moments_between(-high, -low)
+        return -mean, variance
+    root = mpmath.sqrt(2)
+    mass = (mpmath.erfc(low / root) - mpmath.erfc(high / root)) / 2
+    left, right = (
+        mpmath.exp(-(x**2) / 2) / mpmath.sqrt(2 * mpmath.pi) / mass for x in (low, high)
+    )
+    mean = left - right
+    return mean, 1 + low * left - high * right - mean**2
+
+
+@pytest.mark.parametrize(("low", "high"), CUTS)
+def test_interval_moments(low, high):
+    """The mean to rounding of the end nearer to zero, the variance to relative rounding."""
+    mean, variance = moments_between(low, high)
+    found, spread = special.interval_moments(jnp.asarray(low), jnp.asarray(high))
+    near = min(abs(low), abs(high))
+    assert float(found) == pytest.approx(float(mean), abs=2e-15 * max(near, 1.0), rel=0)
+    assert float(spread) == pytest.approx(float(variance), rel=1e-12)
+
+
+def test_interval_moments_of_many_intervals_are_those_of_each():
+    low, high = np.array(CUTS).T
+    together = jax.jit(special.interval_moments)(low, high)
+    for row, cut in zip(zip(*together, strict=True), CUTS, strict=True):
+        alone = special.interval_moments(*map(jnp.asarray, cut))
+        assert [float(x) for x in row] == pytest.approx([float(x) for x in alone], rel=1e-12)
+
+
+@pytest.mark.parametrize("x", POINTS)
+def test_log_mills(x):
+    """log Phi(x), phi / Phi, then mean and variance of N(x, 1) kept above zero."""
+    log_mass, ratio = log_phi(x), mills(x)
+    excess = mpmath.mpf(x) + ratio
+    found = [float(v) for v in special.log_mills(jnp.asarray(x))]
+    assert found[0] == pytest.approx(float(log_mass), rel=4e-16, abs=3e-15)
+    assert found[0] == pytest.approx(float(special.log_ndtr(jnp.asarray(x))), rel=1e-15, abs=3e-15)
+    wanted = [float(v) for v in (ratio, excess, 1 - ratio * excess)]
+    assert found[1:] == pytest.approx(wanted, rel=1e-14)
+
+
+@pytest.mark.parametrize("x", [-300.0, -3.0, 0.0, 0.7, 5.0])
+def test_derivatives_of_log_mills(x):
+    """Those of log Phi, of its slope m, of e = x + m and of v = 1 + m'."""
+    slope, second, third = (mpmath.diff(log_phi, x, n) for n in (1, 2, 3))
+    found = [float(y) for y in jax.jacfwd(special.log_mills)(x)]
+    wanted = [float(y) for y in (slope, second, 1 + second, third)]
+    assert found == pytest.approx(wanted, rel=1e-9)
+
+
 def test_empty_interval_has_no_mass():
     assert float(special.log_interval_mass(jnp.asarray(2.0), jnp.asarray(2.0))) == -np.inf
 

@@ -86,8 +86,9 @@ class Dense(AbstractDesign):
         right = np.asarray(vector).astype(self.array.dtype, copy=False)
         if right.ndim == 2:
             # the design on the right, in the layout where BLAS packs it once: a third faster
-            left = np.ascontiguousarray(right.T)
-            out = (left @ (self.array if transpose else self.array.T)).T
+            left, design = np.ascontiguousarray(right.T), self.array if transpose else self.array.T
+            out = _aligned((len(left), design.shape[1]), design.dtype)
+            out = np.matmul(left, design, out=out).T
         else:
             out = (self.array.T if transpose else self.array) @ right
         return out.astype(np.float64, copy=False)
@@ -254,12 +255,13 @@ class Centered(AbstractDesign):
         return self.xp.sum(self._along(w) * w, axis=self.axis, keepdims=True)
 
 
-def as_design(design: Any) -> AbstractDesign:
+def as_design(design: Any, name: str = "design") -> AbstractDesign:
     """The design behind one interface; nothing is copied unless the entries are not floats.
 
     Args:
         design: shape (n, p), or (b, n, p) for a stack: a numpy or JAX array, a memory map, a SciPy
             sparse matrix, or an object with `shape`, `matvec` and `rmatvec`.
+        name: what an error calls it.
 
     Raises:
         ValueError: if it is none of these, or holds complex numbers or text.
@@ -272,15 +274,27 @@ def as_design(design: Any) -> AbstractDesign:
         return Traced(design)
     if isinstance(design, np.ndarray | jax.Array | list):
         array = np.asarray(design)
-        _check_dense(array)
+        _check_dense(name, array)
         if array.dtype not in (np.float64, np.float32):
             array = array.astype(np.float64)
         return Dense(array) if array.ndim == 2 else Stack(array)
     if isinstance(design, MatrixFree):
         return Operator(design)
     raise ValueError(
-        "Argument `design` must be an array, a sparse matrix or an object with `shape`, `matvec` "
+        f"Argument `{name}` must be an array, a sparse matrix or an object with `shape`, `matvec` "
         f"and `rmatvec`, but was {describe(design)}."
+    )
+
+
+def traced(design: AbstractDesign) -> AbstractDesign:
+    """The same dense design where another array of the problem is traced."""
+    if isinstance(design, Dense):
+        return Traced(jnp.asarray(design.array))
+    if isinstance(design, Traced):
+        return design
+    raise ValueError(
+        "Argument `design` must be a dense matrix under a transformation, but was of the kind "
+        f"`{type(design).__name__}`."
     )
 
 
@@ -304,12 +318,20 @@ def mean_strength(design: AbstractDesign) -> Vector | float:
     return singular / (row * (1 + (design.n / design.p) ** 0.5))
 
 
-def _check_dense(array: np.ndarray) -> None:
+def _check_dense(name: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "fiu":
         held = "complex numbers" if array.dtype.kind == "c" else f"the type {array.dtype}"
-        raise ValueError(f"Argument `design` must hold real numbers, but held {held}.")
+        raise ValueError(f"Argument `{name}` must hold real numbers, but held {held}.")
     if array.ndim not in (2, 3) or 0 in array.shape:
-        raise ValueError(f"Argument `design` must have shape (n, p), but had shape {array.shape}.")
+        raise ValueError(f"Argument `{name}` must have shape (n, p), but had shape {array.shape}.")
+
+
+def _aligned(shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    """An empty array that compiled programs read without a copy."""
+    size = shape[0] * shape[1] * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % _ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 def _by_column(product: Any, x: np.ndarray) -> np.ndarray:
@@ -322,6 +344,7 @@ def _on_host(array: jax.Array) -> bool:
     return all(device.platform == "cpu" for device in array.devices())
 
 
+_ALIGNMENT: Final = 64
 _BLOCK_ENTRIES: Final = 1 << 18
 _PROBES: Final = 16
 _PROBE_SEED: Final = 20190827

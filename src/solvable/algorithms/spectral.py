@@ -19,9 +19,10 @@ import scipy.sparse.linalg
 from jaxtyping import Float, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
-from solvable.algorithms.designs import AbstractDesign, as_design
-from solvable.algorithms.gamp import Start, curvature_at_zero
-from solvable.bricks.channels.base import AbstractChannel, blind_snr
+from solvable.algorithms.designs import AbstractDesign, Stack, as_design
+from solvable.algorithms.multilayer_amp import Start
+from solvable.algorithms.programs import elementwise
+from solvable.bricks.channels.base import AbstractChannel, blind_snr, output_moments
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.instance import Data
 from solvable.core.randomness import fold, numpy_generator
@@ -86,13 +87,13 @@ def start(prior: AbstractPrior, channel: AbstractChannel, data: Data, key: PRNGK
     Args:
         prior: law of the signal's components.
         channel: law of y given z.
-        data: design and observation, as for `gamp.init`.
+        data: design and observation, as for `gamp.problem`.
         key: a random key.
     """
     design = as_design(data.design)
     y = np.asarray(data.observation, dtype=np.float64)
-    if design.count:
-        problems = [(member, row) for member, row in zip(data.design, y, strict=True)]
+    if isinstance(design, Stack):
+        problems = list(zip(design.members, y, strict=True))
     else:
         problems = [(design, column) for column in y.reshape(design.n, -1).T]
     parts = [
@@ -172,7 +173,8 @@ def _second_moments(
 ) -> np.ndarray:
     """m(y) = E[z^2 | y] / V at omega = 0, V = r rho: 1 - V (-dg)."""
     V = row * float(prior.second_moment())
-    return np.maximum(1 - V * curvature_at_zero(channel, y, V), 0.0)
+    curvature = elementwise(output_moments, channel, y, np.zeros_like(y), np.full(1, V))[1]
+    return np.maximum(1 - V * curvature, 0.0)
 
 
 def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.ndarray:

@@ -15,6 +15,7 @@ import typer
 from solvable.cli import (
     cite,
     curve,
+    entropy,
     experiment,
     gallery,
     infer,
@@ -44,6 +45,7 @@ for _command, _name in (
     (phase.phase, "phase"),
     (experiment.experiment, "experiment"),
     (infer.infer, "infer"),
+    (entropy.entropy, "entropy"),
     (gallery.gallery, "gallery"),
     (rerun.rerun, "rerun"),
     (cite.cite, "cite"),

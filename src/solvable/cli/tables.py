@@ -213,6 +213,28 @@ def thresholds(document: Mapping[str, Any]) -> list[Any]:
     return [Text(title), table(["threshold", "value", "status"], rows)]
 
 
+def entropy(dataset: xr.Dataset) -> list[Any]:
+    """Entropies and mutual information of a network's layers."""
+    status = [Status(int(code)).name for code in dataset.status.values]
+    rows = [
+        [
+            str(int(layer)),
+            str(int(dataset.units.values[k])),
+            number(float(dataset.entropy.values[k])),
+            number(float(dataset.mutual_information.values[k])),
+            status[k],
+        ]
+        for k, layer in enumerate(dataset.layer.values)
+    ]
+    attrs = dataset.attrs
+    title = (
+        f"{heading(dataset)}  |  input {attrs['prior']}, noise after each activation "
+        f"{attrs['delta']:g}, before it {attrs['pre_delta']:g}; nats per input unit"
+    )
+    columns = ["layer", "units", "entropy", "I(input; layer)", "status"]
+    return [Text(title), table(columns, rows)]
+
+
 def _float(value: Any) -> float | None:
     """A number of a JSON document, where infinities are texts."""
     return None if value is None else float(value)

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.polynomial import Chebyshev
@@ -31,10 +32,12 @@ _MANY = 192
 _SPACING = 0.25
 # ln q_hat. Without noise y - omega is known to 1e-16 and varies on sqrt V: beyond V = 3e-14 the
 # rounding of h would look like structure.
-_LOWEST, _HIGHEST = -36.0, 31.0
-_TRIVIAL_LOWEST = -16.0  # an even channel's S is lost to rounding below
+LOWEST, HIGHEST = -36.0, 31.0
+TRIVIAL_LOWEST = -16.0  # an even channel's S is lost to rounding below
 _ROOT_TOLERANCE = 1e-13
 _MAX_STEPS = 60
+_CHORD_STEPS, _COARSE = 30, 8
+_COARSE_ERROR, _FINEST = 1e-9, 26  # a point worse than this is polished once more
 _CHEBYSHEV = np.cos(np.pi * (np.arange(12) + 0.5) / 12)
 _NOISE = 3e-9  # extrema of h less deep than this are rounding
 
@@ -51,7 +54,6 @@ class Limits:
         recovery: the scale above which it is stable; 0 if it always is (NaN if none).
         perfect: the scale above which it has infinite free entropy, d_prior / d_channel (NaN where
             its free entropy is finite).
-        lowest_response: S at q = 0.
         highest_response: S at q = rho, infinite without noise.
     """
 
@@ -61,29 +63,29 @@ class Limits:
     recovered: bool
     recovery: float
     perfect: float
-    lowest_response: float
     highest_response: float
 
 
 class ScalarProblem(Protocol):
-    """What the engine asks of a model."""
+    """One coordinate along the fixed points of a model, which are points of n dimensions.
 
-    def log_response(self, log_q_hat: Float[Array, ""], nodes: int) -> Float[Array, ""]:
-        """ln S at ln q_hat, with `nodes` quadrature nodes a panel."""
+    Where n = 1 the coordinate is the point itself; else `curve` turns it into one.
+    """
+
+    curve: Any
+
+    def level_at(self, x: Float[Array, ""], nodes: int) -> Float[Array, ""]:
+        """h, the ln of the scale at which x is a fixed point; `nodes` quadrature nodes a panel."""
         ...
 
-    def limits(self) -> Limits:
-        """The two ends of the axis."""
-        ...
-
-    def scan_nodes(self) -> int:
-        """Quadrature nodes a panel that are enough for a table."""
+    def equations_at(self, point: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
+        """n - 1 numbers that are zero on the curve, and the level."""
         ...
 
 
 @eqx.filter_jit
 def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
-    return pointwise(lambda at: at - model.log_response(at, nodes), x)
+    return pointwise(lambda at: model.level_at(at, nodes), x)
 
 
 def pointwise(function: Any, *columns: Float[Array, " n"]) -> Any:
@@ -114,7 +116,7 @@ def in_chunks(function: Any, *columns: Float[np.ndarray, " n"]) -> list[np.ndarr
 
     def chunk(start: int) -> list[np.ndarray]:
         parts = [np.asarray(c[start : start + size], dtype=float) for c in columns]
-        padded = [np.concatenate([p, np.full(size - len(p), _pad(p))]) for p in parts]
+        padded = [np.concatenate([p, np.repeat(_last(p), size - len(p), axis=0)]) for p in parts]
         return [np.asarray(x) for x in jax.tree.leaves(function(*padded))]
 
     starts = range(0, max(count, 1), size)
@@ -125,8 +127,8 @@ def in_chunks(function: Any, *columns: Float[np.ndarray, " n"]) -> list[np.ndarr
     return [np.concatenate(column)[:count] for column in zip(*outputs, strict=True)]
 
 
-def _pad(part: np.ndarray) -> float:
-    return part[-1] if len(part) else 0.0
+def _last(part: np.ndarray) -> np.ndarray:
+    return part[-1:] if len(part) else np.zeros((1, *part.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -171,37 +173,36 @@ class Scan:
     limits: Limits
 
 
-def scan(model: ScalarProblem, scale_range: tuple[float, float]) -> Scan:
-    """Tabulate h where roots for scales in the range can lie, and split it into branches.
+def uniform_table(
+    model: ScalarProblem, low: float, high: float, nodes: int
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """x and h on a uniform grid fine enough for `scan` where x is ln q_hat."""
+    x = np.linspace(low, high, max(int(np.ceil((high - low) / _SPACING)), 16) + 1)
+    return x, level(model, x, nodes)
+
+
+def scan(
+    model: ScalarProblem,
+    limits: Limits,
+    x: Float[np.ndarray, " n"],
+    h: Float[np.ndarray, " n"],
+) -> Scan:
+    """Split a table of h into branches.
 
     Slopes are those of a cubic spline through the table: h varies on a scale of order one in
     ln q_hat, and every root and extremum is polished on h itself.
 
     Args:
-        model: a `ScalarProblem`; its scale parameter may be unset.
-        scale_range: smallest and largest scale that will be asked for.
+        model: a `ScalarProblem`.
+        limits: the two ends of the axis.
+        x: rising coordinates, closer than h varies, over all that will be asked for.
+        h: their levels; those that are not finite are left out.
     """
-    limits = model.limits()
-    low, high = _window(limits, scale_range)
-    x = np.linspace(low, high, max(int(np.ceil((high - low) / _SPACING)), 16) + 1)
-    h = level(model, x, model.scan_nodes())
     keep = np.isfinite(h)
     x, h = x[keep], h[keep]
     spline = CubicSpline(x, h)
     folds = _find_folds(model, spline)
     return Scan(model, tuple(_split(x, h, spline(x, 1), folds)), tuple(folds), limits)
-
-
-def _window(limits: Limits, scale_range: tuple[float, float]) -> tuple[float, float]:
-    """Since S rises with q, ln q_hat lies between ln(scale S(0)) and ln(scale S(rho))."""
-    low, high = _LOWEST, _HIGHEST
-    if limits.trivial:
-        low = _TRIVIAL_LOWEST
-    elif limits.lowest_response > 0:
-        low = max(low, float(np.log(scale_range[0] * limits.lowest_response)) - 0.5)
-    if np.isfinite(limits.highest_response) and not limits.recovered:
-        high = float(np.log(scale_range[1] * limits.highest_response)) + 0.5
-    return low, max(high, low + 1.0)
 
 
 def _find_folds(model: Any, spline: CubicSpline) -> list[Fold]:
@@ -285,16 +286,18 @@ class Roots:
 
     Attributes:
         index: position of the scale.
-        x: ln q_hat.
+        x: the coordinate.
+        point: the fixed point, shape (n,) each.
         stable: stability under state evolution.
         slope: h' there.
         residual: |h - ln scale|.
-        error: bound on the error of x, residual and quadrature.
+        error: bound on the error of the point, residual and quadrature, shape (n,) each.
         steps: Newton or bisection steps taken.
     """
 
     index: np.ndarray
     x: np.ndarray
+    point: np.ndarray
     stable: np.ndarray
     slope: np.ndarray
     residual: np.ndarray
@@ -307,12 +310,15 @@ def find_roots(table: Scan, scales: Float[np.ndarray, " n"]) -> Roots:
     targets = np.log(np.asarray(scales, dtype=float))
     pieces = [_starts(segment, targets) for segment in table.segments]
     index, x, low, high, slope, stable = (np.concatenate(c) for c in zip(*pieces, strict=True))
+    if table.model.curve is not None:
+        point, residual, error, steps = _solve(table.model, targets[index], x)
+        return Roots(index, x, point, stable, slope, residual, error, steps)
     x, residual, slope, steps = _polish(table.model, targets[index], x, low, high, slope)
     error = np.zeros(len(x))
     if len(x):
         fine = level(table.model, x, FINE_ORDER) - targets[index]
         error = (residual + np.abs(fine)) / np.maximum(np.abs(slope), 1e-300)
-    return Roots(index, x, stable, slope, residual, error, steps)
+    return Roots(index, x, x[:, None], stable, slope, residual, error[:, None], steps)
 
 
 def _starts(segment: Segment, targets: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -394,3 +400,61 @@ def _polish(
         x[active] = np.where(done, here, proposal)
         active = active[~done]
     return x, residual, slope, steps
+
+
+@eqx.filter_jit
+def _guesses(problem: Any, x: Float[Array, " n"]) -> tuple[Array, Array]:
+    """Points on the stored curve, and the inverse Jacobians of the equations there."""
+
+    def one(at: Array) -> tuple[Array, Array]:
+        point, _ = problem.curve.guess(at)
+        jacobian = jax.jacfwd(lambda X: problem.equations_at(X, _COARSE))(point)
+        return point, jnp.linalg.inv(jacobian)
+
+    return pointwise(one, x)
+
+
+@eqx.filter_jit
+def _equations(problem: Any, point: Float[Array, "n m"], nodes: int) -> Float[Array, "n m"]:
+    return pointwise(lambda at: problem.equations_at(at, nodes), point)
+
+
+def equations(problem: Any, point: np.ndarray, nodes: int = ORDER) -> np.ndarray:
+    """`equations_at` at many points."""
+    return in_chunks(lambda part: _equations(problem, part, nodes), point)[0]
+
+
+def _solve(
+    problem: Any, targets: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Newton steps on all equations at once, with Jacobians from the stored curve.
+
+    The table ends every guess close to its root; a point that does not settle keeps its residual.
+    The last steps use finer quadratures, and the length of the last bounds the error.
+    """
+    point, inverse = in_chunks(lambda part: _guesses(problem, part), x)
+    residual, steps = np.full(len(x), np.inf), np.zeros(len(x), dtype=int)
+    goal = np.zeros_like(point)
+    goal[:, -1] = targets
+    active = np.arange(len(x))
+    for _ in range(_CHORD_STEPS):
+        if not len(active):
+            break
+        gap = equations(problem, point[active]) - goal[active]
+        residual[active], steps[active] = np.max(np.abs(gap), axis=1), steps[active] + 1
+        change = np.einsum("kij,kj->ki", inverse[active], gap)
+        tolerance = _ROOT_TOLERANCE * np.maximum(1.0, np.abs(point[active]))
+        done = np.all(np.abs(change) <= tolerance, axis=1)
+        point[active] -= np.where(done[:, None], 0.0, change)
+        active = active[~done]
+    error = np.full_like(point, np.inf)
+    active = np.arange(len(x))
+    for nodes in (FINE_ORDER, _FINEST):
+        gap = equations(problem, point[active], nodes) - goal[active]
+        size = np.abs(gap) + residual[active, None]
+        error[active] = np.einsum("kij,kj->ki", np.abs(inverse[active]), size)
+        point[active] -= np.einsum("kij,kj->ki", inverse[active], gap)
+        active = active[np.max(error[active], axis=1, initial=0.0) > _COARSE_ERROR]
+        if not len(active):
+            break
+    return point, residual, error, steps

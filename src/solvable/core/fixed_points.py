@@ -58,7 +58,8 @@ def _trivial(table: Scan, scale: float) -> list[FixedPoint]:
 
 def _interior(roots: Roots, k: int) -> FixedPoint:
     marginal = abs(roots.slope[k]) < _MARGINAL
-    lost = not np.isfinite(roots.error[k]) or roots.error[k] > 1e-6
+    worst = float(np.max(roots.error[k]))
+    lost = not np.isfinite(worst) or worst > 1e-6
     status = Status.marginal if marginal else Status.precision_loss if lost else Status.converged
     return FixedPoint("interior", bool(roots.stable[k]), k, status)
 

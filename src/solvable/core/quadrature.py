@@ -8,26 +8,57 @@ channel needs more than 256 of its nodes, 288 graded ones reach machine precisio
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-GAUSSIAN_REACH = 10.0  # exp(-10^2 / 2) = 2e-22
 ORDER = 12
 FINE_ORDER = 17
 
-_GAUSSIAN_LADDER = np.array([1.0, 2.0, 3.2, 4.6, 6.5, 10.0])
-_EXPONENTIAL_LADDER = np.array([0.5, 1.2, 2.2, 3.6, 5.5, 8.0, 11.5, 16.0, 22.0, 30.0, 40.0])
-_BASE = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.2, 6.6, 8.2, 10.0])
 
-BASE_EDGES = np.concatenate([-_BASE[:0:-1], _BASE])
-_BEND_LADDER = np.array([1.0, 2.5, 5.0])
-LADDERS = {"gaussian": _GAUSSIAN_LADDER, "bend": _BEND_LADDER, "exponential": _EXPONENTIAL_LADDER}
+class Panels(NamedTuple):
+    """Panel edges on one side of a feature, in units of its width; the last is the reach.
+
+    Attributes:
+        base: for a standard Gaussian.
+        gaussian: around a feature that decays like a Gaussian.
+        bend: where the integrand goes on smoothly on either side.
+        exponential: around a feature that decays exponentially.
+    """
+
+    base: np.ndarray
+    gaussian: np.ndarray
+    bend: np.ndarray
+    exponential: np.ndarray
+
+    def edges(self) -> np.ndarray:
+        """The base edges on both sides."""
+        return np.concatenate([-self.base[:0:-1], self.base])
+
+
+_EXPONENTIAL = np.array([0.5, 1.2, 2.2, 3.6, 5.5, 8.0, 11.5, 16.0, 22.0, 30.0, 40.0])
+FULL = Panels(  # exp(-10^2 / 2) = 2e-22
+    base=np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.2, 6.6, 8.2, 10.0]),
+    gaussian=np.array([1.0, 2.0, 3.2, 4.6, 6.5, 10.0]),
+    bend=np.array([1.0, 2.5, 5.0]),
+    exponential=_EXPONENTIAL,
+)
+NESTED = Panels(  # exp(-7.8^2 / 2) = 6e-14, in a third of the nodes of two nested rules
+    base=np.array([0.0, 1.5, 3.2, 5.2, 7.8]),
+    gaussian=np.array([1.5, 3.2, 5.2, 7.8]),
+    bend=np.array([1.0, 2.5, 5.0]),
+    exponential=_EXPONENTIAL,
+)
+BASE_EDGES = FULL.edges()
 
 
 def ladder_points(
-    center: Float[Array, ""], width: Float[Array, ""], kind: str = "gaussian"
+    center: Float[Array, ""],
+    width: Float[Array, ""],
+    kind: str = "gaussian",
+    panels: Panels = FULL,
 ) -> Float[Array, " m"]:
     """Panel edges around one feature: the center and steps of its width to either side.
 
@@ -37,7 +68,7 @@ def ladder_points(
     """
     if kind == "point":
         return jnp.atleast_1d(center)
-    steps = LADDERS[kind]
+    steps = getattr(panels, kind)
     offsets = np.concatenate([-steps[::-1], [0.0], steps])
     return center + width * offsets
 
@@ -62,6 +93,7 @@ def gaussian_nodes(
     features: Sequence[tuple[Float[Array, ""], Float[Array, ""]]] = (),
     order: int = ORDER,
     half: bool = False,
+    panels: Panels = FULL,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Nodes v and weights w with E f(v) = sum w f(v) for v ~ N(0, 1).
 
@@ -69,6 +101,7 @@ def gaussian_nodes(
         features: pairs (center, width), in units of v, where f changes.
         order: nodes a panel.
         half: only v > 0, with the weights doubled: for even f.
+        panels: how finely to divide.
 
     Returns:
         Nodes and weights; the weights include the Gaussian density.
@@ -78,10 +111,10 @@ def gaussian_nodes(
         >>> round(float((w * v**4).sum()), 12)
         3.0
     """
-    reach = GAUSSIAN_REACH
+    reach = panels.base[-1]
     low = 0.0 if half else -reach
-    edges = [jnp.asarray(_BASE if half else BASE_EDGES)]
-    edges += [jnp.clip(ladder_points(c, w), low, reach) for c, w in features]
+    edges = [jnp.asarray(panels.base if half else panels.edges())]
+    edges += [jnp.clip(ladder_points(c, w, panels=panels), low, reach) for c, w in features]
     v, weight = nodes_between(jnp.concatenate(edges), order)
     density = jnp.exp(-0.5 * v**2) * float((2 if half else 1) / np.sqrt(2 * np.pi))
     return v, weight * density
@@ -92,6 +125,7 @@ def feature_nodes(
     lower: Float[Array, ""] | float = -jnp.inf,
     upper: Float[Array, ""] | float = jnp.inf,
     order: int = ORDER,
+    panels: Panels = FULL,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Nodes and weights for the plain integral over the union of the features' reach.
 
@@ -100,6 +134,7 @@ def feature_nodes(
         lower: where the domain ends.
         upper: where the domain ends.
         order: nodes a panel.
+        panels: how finely to divide.
     """
-    edges = jnp.concatenate([ladder_points(c, w, kind) for c, w, kind in features])
+    edges = jnp.concatenate([ladder_points(c, w, kind, panels) for c, w, kind in features])
     return nodes_between(jnp.clip(edges, lower, upper), order)

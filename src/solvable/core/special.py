@@ -15,6 +15,9 @@ LOG_2 = float(np.log(2.0))
 _SQRT_2_OVER_PI = float(np.sqrt(2 / np.pi))
 _SQRT_PI = float(np.sqrt(np.pi))
 _ASYMPTOTIC = 26.0
+_UNIT_NODES = tuple(
+    0.5 * (x + shift) for x, shift in zip(np.polynomial.legendre.leggauss(10), (1, 0), strict=True)
+)
 _POLE = 3.0  # the half line t >= 0 becomes s = (t - 3) / (t + 3)
 
 
@@ -85,6 +88,32 @@ def log_normal(x: Float[Array, "..."], variance: Float[Array, "..."]) -> Float[A
 
 
 @jax.custom_jvp
+def log_mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """log Phi(x), then the m, e and v of `mills`, from the same polynomials.
+
+    The logarithm is exact to 1e-16, which for x > 0 is absolute; `log_ndtr` keeps its digits.
+    """
+    t = jnp.abs(x)
+    w = 1 / (t + _POLE)
+    s = 1 - 2 * _POLE * w
+    excess = _polynomial(_EXCESS, s) * w
+    ratio = t + excess
+    exponent = -0.5 * t * t - LOG_SQRT_2PI
+    density = jnp.exp(exponent)
+    tail = density / ratio
+    m = jnp.where(x < 0, ratio, density / (1 - tail))
+    e = jnp.where(x < 0, excess, x + m)
+    v = jnp.where(x < 0, _polynomial(_SPREAD, s) * w * w, 1 - m * e)
+    return jnp.where(x < 0, exponent - jnp.log(ratio), jnp.log1p(-tail)), m, e, v
+
+
+@log_mills.defjvp
+def _log_mills_jvp(primals: tuple, tangents: tuple) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    (x,), (dx,) = primals, tangents
+    log_mass, m, e, v = log_mills(x)
+    return (log_mass, m, e, v), (m * dx, -m * e * dx, v * dx, m * (e * e - v) * dx)
+
+
 def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """Inverse Mills ratio and the moments of a Gaussian cut at zero.
 
@@ -102,23 +131,7 @@ def mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
         >>> [float(f"{v:.7e}") for v in mills(jnp.asarray(-1e4))[1:]]
         [9.9999998e-05, 9.9999994e-09]
     """
-    t = jnp.abs(x)
-    w = 1 / (t + _POLE)
-    s = 1 - 2 * _POLE * w
-    excess = _polynomial(_EXCESS, s) * w
-    ratio = t + excess
-    density = jnp.exp(-0.5 * t * t - LOG_SQRT_2PI)
-    m = jnp.where(x < 0, ratio, density / (1 - density / ratio))
-    e = jnp.where(x < 0, excess, x + m)
-    v = jnp.where(x < 0, _polynomial(_SPREAD, s) * w * w, 1 - m * e)
-    return m, e, v
-
-
-@mills.defjvp
-def _mills_jvp(primals: tuple, tangents: tuple) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    (x,), (dx,) = primals, tangents
-    m, e, v = mills(x)
-    return (m, e, v), (-m * e * dx, v * dx, m * (e * e - v) * dx)
+    return log_mills(x)[1:]
 
 
 def _polynomial(coefficients: tuple[float, ...], s: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -156,8 +169,9 @@ def _reflected(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
 
 
 def _tail_gap(a: Array, b: Array) -> Array:
-    """log Phi(a) - log Phi(b) for a < b <= 0."""
-    return log_ndtr(jnp.minimum(a, 0.0)) - log_ndtr(jnp.minimum(b, 0.0))
+    """log Phi(a) - log Phi(b) for a < b <= 0, whose Gaussian parts are subtracted by hand."""
+    a, b = jnp.minimum(a, 0.0), jnp.minimum(b, 0.0)
+    return 0.5 * (b - a) * (b + a) + jnp.log(mills_ratio(b) / mills_ratio(a))
 
 
 @log_interval_mass.defjvp
@@ -180,6 +194,58 @@ def _log_interval_mass_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Arra
         near_outside * jnp.exp(0.5 * jnp.where(inside, 0.0, (b - a) * (b + a))),
     )
     return value, jnp.where(possible, near, 0.0) * db - jnp.where(possible, far, 0.0) * da
+
+
+def interval_moments(
+    lower: Float[Array, "..."], upper: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Mean and variance of N(0, 1) kept on lower < u < upper, both finite.
+
+    A short interval is integrated by Gauss-Legendre nodes, one in a tail is the tail from its near
+    end minus that from its far end, one that holds zero is what two tails leave of the line.
+    """
+    a, b, flip = _reflected(lower, upper)
+    width = jnp.maximum(b - a, 0.0)
+    short = width * (1 + jnp.maximum(jnp.abs(a), jnp.abs(b))) < 1
+    shift, spread = _interval_short(b, jnp.where(short, width, 0.0))
+    held = ~short & (b > 0)
+    mean = jnp.where(held, _interval_inside(a, b)[0], b - shift)
+    variance = jnp.where(held, _interval_inside(a, b)[1], spread)
+    tail = ~short & (b <= 0)
+    far_shift, far_spread = _interval_tail(jnp.minimum(a, 0.0), jnp.minimum(b, 0.0))
+    mean = jnp.where(tail, b - far_shift, mean)
+    variance = jnp.where(tail, far_spread, variance)
+    return jnp.where(flip, -mean, mean), variance
+
+
+def _interval_short(b: Array, width: Array) -> tuple[Array, Array]:
+    """Mean of b - u and variance of u on (b - width, b)."""
+    at, weight = _UNIT_NODES
+    t = width[..., None] * at
+    density = weight * jnp.exp(b[..., None] * t - 0.5 * t**2)
+    total = jnp.sum(density, axis=-1)
+    mean = jnp.sum(density * t, axis=-1) / total
+    return mean, jnp.sum(density * (t - mean[..., None]) ** 2, axis=-1) / total
+
+
+def _interval_inside(a: Array, b: Array) -> tuple[Array, Array]:
+    mass = 1 - 0.5 * erfc(-a / SQRT_2) - 0.5 * erfc(b / SQRT_2)
+    mass = jnp.where(mass > 0, mass, 1.0)
+    left, right = (jnp.exp(-0.5 * x**2 - LOG_SQRT_2PI) / mass for x in (a, b))
+    mean = left - right
+    return mean, 1 + a * left - b * right - mean**2
+
+
+def _interval_tail(a: Array, b: Array) -> tuple[Array, Array]:
+    """Mean of b - u and variance of u on a < u < b <= 0."""
+    _, near, near_spread = mills(b)
+    _, far, far_spread = mills(a)
+    beyond = jnp.exp(_tail_gap(a, b))
+    kept = jnp.where(beyond < 1, 1 - beyond, 1.0)
+    width = b - a
+    mean = (near - beyond * (far + width)) / kept
+    square = (near_spread + near**2 - beyond * (far_spread + (far + width) ** 2)) / kept
+    return mean, square - mean**2
 
 
 def log_weighted_sum(

@@ -16,7 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from solvable.core import grammar
+from solvable.core import (
+    grammar,
+    precision,  # noqa: F401  (any brick computes in double precision)
+)
 from solvable.core.arguments import UNSET, Unset, is_traced
 
 __all__ = [

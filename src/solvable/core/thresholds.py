@@ -109,7 +109,7 @@ def scalar_thresholds(
 
     Args:
         table: the scan, wide enough to hold every extremum.
-        potential: (ln q_hat, scale, nodes a panel) -> free entropy, vectorized.
+        potential: (fixed point, scale, nodes a panel) -> free entropy, vectorized.
         end_potential: ("trivial" or "recovered", scales) -> free entropy at q = 0 or q = rho.
     """
     limits = table.limits
@@ -240,7 +240,7 @@ def _potential_gap(
 ) -> np.ndarray:
     """Best free entropy above the fold minus the best below; huge where one side is empty."""
     roots = find_roots(table, scales)
-    inner = potential(roots.x, scales[roots.index], nodes)
+    inner = potential(roots.point, scales[roots.index], nodes)
     ends = {place: end_potential(place, scales) for place in _places(table)}
     above, below = np.full(len(scales), -np.inf), np.full(len(scales), -np.inf)
     for k, points in enumerate(fixed_points(table, roots, scales)):

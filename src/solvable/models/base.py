@@ -1,14 +1,13 @@
 """What one can ask of a model: the capability classes. Engines ask for them with `isinstance`."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.branches import Limits
 from solvable.core.instance import Data, Instance
-from solvable.core.quadrature import ORDER
 from solvable.core.specification import Specification
 
 Order = Any  # any pytree of order parameters
@@ -38,29 +37,31 @@ class AbstractReplicaModel(Specification):
 
 
 class AbstractScalarReplicaModel(AbstractReplicaModel):
-    """A replica model with one order parameter, q_hat -> scale S(q_hat).
+    """A replica model all of whose fixed points lie along one coordinate.
 
-    The engine in `core.branches` finds all its branches and thresholds from `log_response` and
-    the exact limits at q = 0 and q = rho.
+    Its scale parameter enters state evolution as a factor. The engine in `core.branches` finds all
+    branches and thresholds from the level of every point, ln of the scale at which it is a fixed
+    point, and the exact limits at q = 0 and q = rho.
     """
 
-    scale_parameter: ClassVar[str]
+    @property
+    @abstractmethod
+    def scale_parameter(self) -> str | None:
+        """The name by which the scale goes; None if it counts copies of the observation, one."""
 
     @abstractmethod
-    def order_at(self, log_q_hat: Float[Array, ""], nodes: int = ORDER) -> Order:
-        """The order parameters at one ln q_hat."""
+    def coordinate(
+        self, scale_range: tuple[float, float]
+    ) -> tuple[Any, Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """A coordinate with `model`, `order_at(x, nodes)` and `level_at(x, nodes)`; its table.
 
-    @abstractmethod
-    def log_response(self, log_q_hat: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln S at one ln q_hat."""
+        The table's x rises and holds every fixed point for scales in the range; the coordinate
+        does not depend on the scale.
+        """
 
     @abstractmethod
     def limits(self) -> Limits:
         """The two ends of the axis."""
-
-    @abstractmethod
-    def scan_nodes(self) -> int:
-        """Quadrature nodes a panel that are enough for a table of `log_response`."""
 
     @abstractmethod
     def end_free_entropy(
@@ -73,6 +74,10 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
         self, place: str, scales: Float[np.ndarray, " n"]
     ) -> dict[str, Float[np.ndarray, " n"]]:
         """Observables there, as limits, at many scales."""
+
+    @abstractmethod
+    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Part of `mutual_information` that is about the model's own noise, at many scales."""
 
 
 class AbstractInstanceModel(Specification):

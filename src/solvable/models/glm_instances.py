@@ -17,8 +17,10 @@ from jaxtyping import Array, PRNGKeyArray
 
 from solvable.algorithms import spectral
 from solvable.algorithms.designs import Vector
-from solvable.algorithms.gamp import Start, State, bucket, init
-from solvable.algorithms.gamp_run import Outcome, run
+from solvable.algorithms.gamp import init, run
+from solvable.algorithms.multilayer_amp import Start, State
+from solvable.algorithms.multilayer_run import Outcome
+from solvable.algorithms.programs import bucket
 from solvable.bricks.channels.base import (
     AbstractChannel,
     channel_errors,
@@ -144,7 +146,7 @@ def solve(
         key: of the spectral start.
         start: another start.
         observe: called on every state.
-        options: of `gamp_run.run`.
+        options: of `multilayer_run.run`.
     """
     if start is None:
         start = _default_start(model, data, key)

@@ -53,8 +53,8 @@ def save_figure(dataset: xr.Dataset, directory: str | Path, name: str) -> list[P
     """Write the picture of a data set as `name`.png and `name`.svg.
 
     Args:
-        dataset: what `curve`, `phase_diagram` or `experiment` returned; its attribute `kind` says
-            which.
+        dataset: what `curve`, `phase_diagram`, `experiment` or `entropy` returned; its attribute
+            `kind` says which.
         directory: folder; made if it is not there.
         name: file name without its ending.
 
@@ -69,8 +69,13 @@ def save_figure(dataset: xr.Dataset, directory: str | Path, name: str) -> list[P
 
 
 def figure(dataset: xr.Dataset) -> Figure:
-    """The picture of a data set from `curve`, `phase_diagram` or `experiment`."""
-    makers = {"curve": curve_figure, "experiment": experiment_figure, "phase": phase_figure}
+    """The picture of a data set from `curve`, `phase_diagram`, `experiment` or `entropy`."""
+    makers = {
+        "curve": curve_figure,
+        "experiment": experiment_figure,
+        "phase": phase_figure,
+        "entropy": entropy_figure,
+    }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
         raise ValueError(
@@ -100,6 +105,25 @@ def curve_figure(dataset: xr.Dataset) -> Figure:
             branch_points(ax, dataset, observable)
             ax.set(xlabel=axis_label("branch"), ylabel=axis_label(observable))
     _finish(panels, dataset)
+    return panels
+
+
+def entropy_figure(dataset: xr.Dataset) -> Figure:
+    """Information that each layer keeps of the input, and its entropy, in nats per input unit."""
+    panels, axes = new_figure(1, 2)
+    shown = (("mutual_information", "I(input; layer)"), ("entropy", "entropy of the layer"))
+    for ax, (name, label) in zip(axes[0], shown, strict=True):
+        values = np.where(np.isfinite(dataset[name]), dataset[name], np.nan)
+        ax.plot(dataset.layer, values, marker="o", color=BLUE)
+        ax.set(xlabel="layer", ylabel=f"{label} (nats per input unit)")
+        ax.set_xticks(dataset.layer)
+        if not np.isfinite(values).any():
+            ax.text(0.5, 0.5, "infinite without noise", transform=ax.transAxes, ha="center")
+    attrs = dataset.attrs
+    panels.suptitle(
+        f"noise after each activation {attrs['delta']:g}, before it {attrs['pre_delta']:g}; "
+        f"input {attrs['prior']}"
+    )
     return panels
 
 

@@ -11,13 +11,14 @@ from solvable.core.fixed_points import MAIN_BRANCHES, name_branches
 from solvable.core.precision import require_x64
 from solvable.core.specification import get, parameters, replace, resolve
 from solvable.core.status import Status
+from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
-from solvable.studies import scalar
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Progress = Callable[[int, int], None]
+_COPIES = "copies"  # the axis of a scale that no parameter is
 
 
 def curve(
@@ -52,9 +53,9 @@ def curve(
     """
     require_x64()
     grids = checked_grids(model, over)
-    scale_name = model.scale_parameter
+    scale_name = model.scale_parameter or _COPIES
     if scale_name not in grids:
-        grids = {**grids, scale_name: np.array([float(_scale(model))])}
+        grids = {**grids, scale_name: np.array([scalar.scale_of(model)])}
     rest = {name: values for name, values in grids.items() if name != scale_name}
     scales = grids[scale_name]
     total, done, rows = int(np.prod([len(v) for v in grids.values()])), 0, []
@@ -65,7 +66,7 @@ def curve(
         done += len(scales)
         if progress is not None:
             progress(done, total)
-    return _dataset(model, grids, over or {}, list(rest), rows)
+    return _dataset(model, grids, over or {}, [*rest, scale_name], rows)
 
 
 def checked_grids(
@@ -90,15 +91,6 @@ def require_set(model: AbstractScalarReplicaModel, swept: set[str]) -> None:
     for name in parameters(model):
         if name not in swept and get(model, name) is UNSET:
             raise ValueError(f"Argument `{name}` must be given or swept, but was unset.")
-
-
-def _scale(model: AbstractScalarReplicaModel) -> Any:
-    value = getattr(model, model.scale_parameter)
-    if value is UNSET:
-        raise ValueError(
-            f"Argument `{model.scale_parameter}` must be given or swept, but was unset."
-        )
-    return value
 
 
 class _Row:
@@ -132,13 +124,15 @@ class _Row:
 def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
     table = scalar.tabulate(model, (float(scales.min()), float(scales.max())))
     roots, points = scalar.solve(table, scales)
-    values = scalar.observe(table.model, roots.x, scales[roots.index])
-    values["error_bound"] = roots.error * values.pop("_sensitivity")
+    values = scalar.observe(table.model, roots.point, roots.error, scales[roots.index])
+    noise = model.noise_information(scales)
+    values["mutual_information"] = values["mutual_information"] - noise[roots.index]
     values["residual"], values["steps"] = roots.residual, roots.steps
     offsets: dict[str, int] = {}
     for place in sorted({p.place for here in points for p in here if p.root < 0}):
         offsets[place] = len(values["residual"])
         ends = model.end_observables(place, scales)
+        ends["mutual_information"] = ends["mutual_information"] - noise
         nothing = np.zeros(len(scales))
         values = {key: np.r_[column, ends.get(key, nothing)] for key, column in values.items()}
     finite = ~np.any([np.isnan(column) for column in values.values()], axis=0)
@@ -160,7 +154,7 @@ def _dataset(
     model: AbstractScalarReplicaModel,
     grids: dict[str, np.ndarray],
     over: Mapping[str, Any],
-    rest: list[str],
+    order: list[str],
     rows: list[_Row],
 ) -> "xr.Dataset":
     import xarray as xr
@@ -170,7 +164,6 @@ def _dataset(
     extra = sorted({name for row in rows for name in row.places} - set(MAIN_BRANCHES))
     branches = [*MAIN_BRANCHES, *extra]
     names = [*rows[0].values, "status"]
-    order = [*rest, model.scale_parameter]
     shape = tuple(len(grids[name]) for name in order)
     variables = {}
     for key in names:
@@ -178,8 +171,8 @@ def _dataset(
         array = np.moveaxis(table.reshape(*shape[:-1], len(branches), shape[-1]), -2, -1)
         variables[key] = ((*order, "branch"), array)
     data = xr.Dataset(variables, coords={**{n: grids[n] for n in order}, "branch": branches})
-    if model.scale_parameter not in over:
-        data = data.isel({model.scale_parameter: 0}, drop=True)
+    if order[-1] not in over:
+        data = data.isel({order[-1]: 0}, drop=True)
     data = data.transpose(*over, "branch")
     made_with = {"over": {name: np.asarray(values) for name, values in over.items()}}
     data.attrs = attributes("curve", "curve", model, made_with)

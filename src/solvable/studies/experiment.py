@@ -20,7 +20,7 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from solvable import io
-from solvable.algorithms.gamp import State
+from solvable.algorithms.multilayer_amp import State
 from solvable.core.arguments import (
     boolean,
     in_interval,

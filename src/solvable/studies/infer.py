@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
-from solvable.algorithms.gamp import check_shapes
-from solvable.algorithms.gamp_run import Outcome
+from solvable.algorithms.multilayer_run import Outcome
+from solvable.algorithms.problem import check_shapes
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64

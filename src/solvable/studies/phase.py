@@ -8,6 +8,7 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import replace
 from solvable.core.thresholds import Threshold, absent
 from solvable.io import PHASES, attributes
+from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
 from solvable.studies.thresholds import in_scale, search
@@ -80,7 +81,7 @@ def _boundaries(
 
 def _phase(model: AbstractScalarReplicaModel) -> int:
     found = in_scale(model)
-    scale = float(getattr(model, model.scale_parameter))
+    scale = scalar.scale_of(model)
     first = found["information_theoretic"].value
     if first is None:
         weak = found["weak_recovery"].value

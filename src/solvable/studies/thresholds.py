@@ -11,8 +11,8 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
 from solvable.core.status import Status
 from solvable.core.thresholds import Threshold, Thresholds, absent, scalar_thresholds
+from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
-from solvable.studies import scalar
 from solvable.studies.curve import Progress, checked_grids, require_set
 
 # Where to look for transitions in a parameter that is not the scale; its domain cuts this down.
@@ -61,15 +61,16 @@ def thresholds(
 
 def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     """Thresholds in the parameter that scales the conjugate (alpha); computed once a model."""
-    return _in_scale(replace(model, {model.scale_parameter: UNSET}))
+    name = model.scale_parameter
+    return _in_scale(model if name is None else replace(model, {name: UNSET}))
 
 
 @lru_cache(maxsize=4096)
 def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     table = scalar.tabulate(model, scalar.WIDEST)
 
-    def potential(x: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
-        return scalar.potentials(table.model, x, scale, nodes)
+    def potential(point: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
+        return scalar.potentials(table.model, point, scale, nodes)
 
     return scalar_thresholds(table, potential, model.end_free_entropy)
 
@@ -85,7 +86,7 @@ def search(
     Sign changes between neighbouring candidates certify the roots; the lowest keeps the name,
     further ones are `name_2`, ...
     """
-    target = np.log(float(getattr(model, model.scale_parameter)))
+    target = np.log(scalar.scale_of(model))
     values = _admitted(model, parameter, candidates)
     tables = []
     for k, value in enumerate(values):

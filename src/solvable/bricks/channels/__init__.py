@@ -3,15 +3,19 @@
 from solvable.bricks.channels.base import (
     AbstractAnalyticChannel,
     AbstractChannel,
-    AbstractHiddenChannel,
     AbstractOutputChannel,
     ChannelErrors,
     ChannelMoments,
     channel_errors,
     channel_moments,
-    hidden_moments,
     output_moments,
     predict_mean,
+)
+from solvable.bricks.channels.hidden import (
+    AbstractHiddenChannel,
+    HiddenAverages,
+    HiddenMoments,
+    hidden_averages,
 )
 
 __all__ = [
@@ -21,9 +25,11 @@ __all__ = [
     "AbstractOutputChannel",
     "ChannelErrors",
     "ChannelMoments",
+    "HiddenAverages",
+    "HiddenMoments",
     "channel_errors",
     "channel_moments",
-    "hidden_moments",
+    "hidden_averages",
     "output_moments",
     "predict_mean",
 ]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from solvable.core.quadrature import ORDER, feature_nodes, gaussian_nodes
+from solvable.core.quadrature import FULL, ORDER, Panels, feature_nodes, gaussian_nodes
 from solvable.core.specification import Specification
 
 Feature = tuple[Float[Array, ""], Float[Array, ""], str]
@@ -141,23 +141,6 @@ class AbstractAnalyticChannel(AbstractOutputChannel):
         """The averages at one (q, V)."""
 
 
-class AbstractHiddenChannel(AbstractChannel):
-    """A channel that can also sit inside a chain, between two layers.
-
-    Its second log-partition joins the message (omega, V) from below with (B, A) from above.
-    """
-
-    @abstractmethod
-    def log_joint_partition(
-        self,
-        B: Float[Array, "..."],
-        A: Float[Array, "..."],
-        omega: Float[Array, "..."],
-        V: Float[Array, "..."],
-    ) -> Float[Array, "..."]:
-        """log int N(z; omega, V) int dP(h | z) exp(B h - A h^2 / 2), elementwise."""
-
-
 def output_moments(
     channel: AbstractChannel,
     y: Float[Array, "..."],
@@ -201,36 +184,13 @@ def output_by_differentiation(
     return g, -dg
 
 
-def hidden_moments(
-    channel: AbstractHiddenChannel, B: Array, A: Array, omega: Array, V: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Mean and variance of a hidden unit h, and g, -dg of its pre-activation.
-
-    All four are derivatives of the joint log-partition: d/dB, d^2/dB^2, d/domega, -d^2/domega^2.
-    """
-
-    def slope(argument: int, at: Array) -> Array:
-        arguments = [B, A, omega, V]
-        arguments[argument] = at
-
-        def partition(x: Array) -> Array:
-            return channel.log_joint_partition(
-                *(*arguments[:argument], x, *arguments[argument + 1 :])
-            )
-
-        value, pull = jax.vjp(partition, at)
-        return pull(jnp.ones_like(value))[0]
-
-    mean, variance = jax.jvp(lambda b: slope(0, b), (B,), (jnp.ones_like(B),))
-    g, dg = jax.jvp(lambda w: slope(2, w), (omega,), (jnp.ones_like(omega),))
-    return mean, variance, g, -dg
-
-
 # -------------------------------------------------------------------------------------------------
 # Averages over disorder
 
 
-def _omega_nodes(channel: AbstractChannel, q: Array, V: Array, order: int) -> tuple[Array, Array]:
+def omega_nodes(
+    channel: AbstractChannel, q: Array, V: Array, order: int, panels: Panels = FULL
+) -> tuple[Array, Array]:
     """Nodes omega and probabilities for omega ~ N(0, q), graded at the channel's breakpoints."""
     root = jnp.sqrt(q)
     safe = jnp.where(root > 0, root, 1.0)
@@ -239,11 +199,11 @@ def _omega_nodes(channel: AbstractChannel, q: Array, V: Array, order: int) -> tu
         (z / safe, jnp.sqrt(posterior_width**2 + width**2) / safe)
         for z, width in channel.z_breakpoints()
     ]
-    v, weight = gaussian_nodes(features, order)
+    v, weight = gaussian_nodes(features, order, panels=panels)
     return root * v, weight
 
 
-def _outputs(channel: AbstractChannel, omega: Array, V: Array, order: int) -> tuple[Array, Array]:
+def outputs(channel: AbstractChannel, omega: Array, V: Array, order: int) -> tuple[Array, Array]:
     """Outputs and integration weights at one omega: atoms first, then nodes of the density."""
     atoms = channel.atoms()
     values, weights = [atoms.values], [atoms.active]
@@ -284,10 +244,10 @@ def general_channel_moments(
     channel: AbstractChannel, q: Float[Array, ""], V: Float[Array, ""], order: int = ORDER
 ) -> ChannelMoments:
     """`channel_moments` by quadrature whatever the channel: the check on closed forms."""
-    omega, probability = _omega_nodes(channel, q, V, order)
+    omega, probability = omega_nodes(channel, q, V, order)
 
     def at(w: Array) -> tuple[Array, Array]:
-        y, weight = _outputs(channel, w, V, order)
+        y, weight = outputs(channel, w, V, order)
         field = jnp.broadcast_to(w, y.shape)
         z, log_z = _masked(channel.log_partition(y, field, V))
         g = jnp.where(z > 0, _score(channel, y, field, V), 0.0)
@@ -304,11 +264,11 @@ def channel_errors(
 
     The squared error sums conditional variances, so it keeps its digits as q -> rho.
     """
-    omega, probability = _omega_nodes(channel, q, V, order)
+    omega, probability = omega_nodes(channel, q, V, order)
     labels_only = not channel.emits_reals()
 
     def at(w: Array) -> tuple[Array, Array, Array]:
-        y, weight = _outputs(channel, w, V, order)
+        y, weight = outputs(channel, w, V, order)
         z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         mean = jnp.sum(z * y)
         wrong = jnp.sum(z) - jnp.max(z)
@@ -325,7 +285,7 @@ def predict_mean(
     """E[y | omega, V] for each omega: the Bayes predictor of the output."""
 
     def at(w: Array) -> Array:
-        y, weight = _outputs(channel, w, V, order)
+        y, weight = outputs(channel, w, V, order)
         z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         return jnp.sum(z * y) / jnp.sum(z)
 
@@ -342,7 +302,7 @@ def curvature_moment(
     (Mondelli & Montanari 2019).
     """
     zero = jnp.zeros_like(rho)
-    y, weight = _outputs(channel, zero, rho, order)
+    y, weight = outputs(channel, zero, rho, order)
     field = jnp.zeros_like(y)
     z, _ = _masked(channel.log_partition(y, field, rho))
     curvature = output_moments(channel, y, field, rho)[1]
@@ -355,7 +315,7 @@ def blind_snr(
 ) -> Float[Array, ""]:
     """snr at q = 0: E_y g(y; 0, rho)^2, zero for channels that are even in z."""
     zero = jnp.zeros_like(rho)
-    y, weight = _outputs(channel, zero, rho, order)
+    y, weight = outputs(channel, zero, rho, order)
     field = jnp.zeros_like(y)
     z, _ = _masked(channel.log_partition(y, field, rho))
     g = jnp.where(z > 0, _score(channel, y, field, rho), 0.0)

@@ -9,6 +9,7 @@ from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.channels.base import Atoms, Feature
+from solvable.bricks.channels.hidden import AbstractSummedHiddenChannel
 from solvable.bricks.channels.pointwise import AbstractQuadratureChannel
 from solvable.core import arguments
 from solvable.core.quadrature import nodes_between
@@ -45,7 +46,7 @@ def _numbers(name: str) -> Callable[[Any], tuple[float, ...]]:
     return converter
 
 
-class Likelihood(AbstractQuadratureChannel):
+class Likelihood(AbstractQuadratureChannel, AbstractSummedHiddenChannel):
     """Channel with P(y | z) = exp(log_prob(y, z)), by quadrature over z.
 
     log Z(y; omega, V) = log int N(z; omega, V) exp(log_prob(y, z)) dz.

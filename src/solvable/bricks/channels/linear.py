@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import AbstractAnalyticChannel, ChannelMoments
+from solvable.bricks.channels.hidden import AbstractAnalyticHiddenChannel, HiddenAverages
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece, make_pieces
 from solvable.core.arguments import non_negative, parameter
 from solvable.core.special import normal_entropy
@@ -20,7 +21,7 @@ CARD = dict(
 )
 
 
-class Linear(AbstractPiecewiseChannel, AbstractAnalyticChannel):
+class Linear(AbstractPiecewiseChannel, AbstractAnalyticChannel, AbstractAnalyticHiddenChannel):
     """y = z + sqrt(delta) xi: q_hat = alpha / (delta + V), Psi = -ln(2 pi e (delta + V)) / 2.
 
     At delta = 0 this is noiseless compressed sensing: recovery is perfect for alpha above the
@@ -59,3 +60,16 @@ class Linear(AbstractPiecewiseChannel, AbstractAnalyticChannel):
     ) -> ChannelMoments:
         total = V + self.delta
         return ChannelMoments(1 / total, -normal_entropy(total))
+
+    def analytic_averages(
+        self, q: Float[Array, ""], V: Float[Array, ""], q_hat: Float[Array, ""], order: int
+    ) -> HiddenAverages:
+        spread = V + self.delta
+        total = 1 + q_hat * spread
+        variance = spread / total
+        return HiddenAverages(
+            snr=q_hat / total,
+            overlap=q + q_hat * spread * variance,
+            variance=variance,
+            information=0.5 * jnp.log1p(q_hat * spread),
+        )

@@ -6,6 +6,7 @@ from jax.nn import log_sigmoid, sigmoid
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.channels.base import Atoms, Feature
+from solvable.bricks.channels.hidden import AbstractSummedHiddenChannel
 from solvable.bricks.channels.pointwise import AbstractQuadratureChannel
 
 CARD = dict(
@@ -22,7 +23,7 @@ CARD = dict(
 _BEND = (-30.0, -18.0, -11.0, -7.0, -4.5, -2.5, -1.0, 0.0, 1.0, 2.5, 4.5, 7.0, 11.0, 18.0, 30.0)
 
 
-class Logistic(AbstractQuadratureChannel):
+class Logistic(AbstractQuadratureChannel, AbstractSummedHiddenChannel):
     """Labels y = +-1 with P(y | z) = 1 / (1 + exp(-y z)).
 
     log Z(y; omega, V) = log int N(z; omega, V) / (1 + exp(-y z)) dz by quadrature over z.

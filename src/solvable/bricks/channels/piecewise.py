@@ -15,12 +15,18 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax.nn import logsumexp
+from jax.nn import logsumexp, softmax
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import Atoms, Feature
-from solvable.bricks.channels.noisy_function import AbstractFunctionChannel, is_absent
-from solvable.core.special import log_interval_mass, log_ndtr, log_normal
+from solvable.bricks.channels.noisy_function import AbstractFunctionChannel, Tilted, is_absent
+from solvable.core.special import (
+    interval_moments,
+    log_interval_mass,
+    log_mills,
+    log_ndtr,
+    log_normal,
+)
 
 
 class Piece(NamedTuple):
@@ -121,53 +127,51 @@ class AbstractPiecewiseChannel(AbstractFunctionChannel):
         density = log_normal(y - p.slope * omega - p.offset, total) + log_mass
         return jnp.where(there, density, -jnp.inf)
 
-    def log_joint_partition(
+    def tilted(
         self,
         B: Float[Array, "..."],
         A: Float[Array, "..."],
         omega: Float[Array, "..."],
-        V: Float[Array, "..."],
-    ) -> Float[Array, "..."]:
-        variance = V + self.noise_before()
-        delta = self.noise_after()
-        noise = 1 + A * delta
-        field, precision = B / noise, A / noise
-        constant = 0.5 * B**2 * delta / noise - 0.5 * jnp.log(noise)
-        parts = []
-        for p in self.pieces():
-            slope = p.slope * (field - precision * p.offset)
-            gain = precision * p.slope**2
-            total = 1 + variance * gain
-            mean = (omega + variance * slope) / total
-            exponent = (slope * omega + 0.5 * slope**2 * variance - 0.5 * gain * omega**2) / total
-            parts.append(
-                field * p.offset
-                - 0.5 * precision * p.offset**2
-                + exponent
-                - 0.5 * jnp.log(total)
-                + p.log_mass(mean, jnp.sqrt(variance / total))
-            )
-        return constant + logsumexp(jnp.stack(jnp.broadcast_arrays(*parts)), axis=0)
+        variance: Float[Array, "..."],
+    ) -> Tilted:
+        B, A, omega, variance = jnp.broadcast_arrays(B, A, omega, variance)
+        parts = [_tilted_piece(p, B, A, omega, variance) for p in self.pieces()]
+        if len(parts) == 1:
+            return parts[0]
+        stacked = Tilted(*(jnp.stack(column) for column in zip(*parts, strict=True)))
+        weight = softmax(stacked.log_partition, axis=0)
+        mean = jnp.sum(weight * stacked.mean, axis=0)
+        g = jnp.sum(weight * stacked.g, axis=0)
+        spread = stacked.variance + (stacked.mean - mean) ** 2
+        curvature = stacked.curvature - (stacked.g - g) ** 2
+        return Tilted(
+            log_partition=logsumexp(stacked.log_partition, axis=0),
+            mean=mean,
+            variance=jnp.sum(weight * spread, axis=0),
+            g=g,
+            curvature=jnp.sum(weight * curvature, axis=0),
+        )
 
     def atoms(self) -> Atoms:
         values = sorted({p.offset for p in self.pieces() if p.slope == 0})
         active = jnp.where(jnp.equal(self.noise_after(), 0.0), 1.0, 0.0)
         return Atoms(jnp.asarray(values, dtype=float), jnp.broadcast_to(active, (len(values),)))
 
-    def density_features(self, omega: Float[Array, ""], V: Float[Array, ""]) -> list[Feature]:
-        delta, variance = self.noise_after(), V + self.noise_before()
+    def noisy_features(
+        self, omega: Float[Array, ""], variance: Float[Array, ""], noise: Any
+    ) -> list[Feature]:
         features: list[Feature] = []
         bends = {}  # an end shared by two pieces that meet counts once
         for p in self.pieces():
-            if p.slope == 0 and is_absent(delta):
+            if p.slope == 0 and is_absent(noise):
                 continue
-            width = jnp.sqrt(p.slope**2 * variance + delta)
+            width = jnp.sqrt(p.slope**2 * variance + noise)
             features.append((p.slope * omega + p.offset, width, "gaussian"))
             for end in p.ends():
                 value = p.slope * end + p.offset
                 bends[value if isinstance(value, float) else len(bends)] = value
-        kind = "point" if is_absent(delta) else "bend"
-        width = jnp.sqrt(jnp.asarray(delta, dtype=float))
+        kind = "point" if is_absent(noise) else "bend"
+        width = jnp.sqrt(jnp.asarray(noise, dtype=float))
         return features + [(jnp.asarray(value), width, kind) for value in bends.values()]
 
     def z_breakpoints(self) -> list[tuple[Float[Array, ""], Float[Array, ""]]]:
@@ -186,6 +190,67 @@ class AbstractPiecewiseChannel(AbstractFunctionChannel):
         for p in pieces[1:]:
             value = jnp.where(z > p.lower, p.slope * z + p.offset, value)
         return value
+
+
+def _tilted_piece(p: Piece, B: Array, A: Array, omega: Array, variance: Array) -> Tilted:
+    """The part of the integral over one piece, a Gaussian in z cut at the piece's ends."""
+    slope = p.slope * (B - A * p.offset)
+    gain = A * p.slope**2
+    total = 1 + variance * gain
+    center = (omega + variance * slope) / total
+    deviation = jnp.sqrt(variance / total)
+    exponent = (slope * omega + 0.5 * slope**2 * variance - 0.5 * gain * omega**2) / total
+    cut = _cut(p, center, deviation)
+    step = 1 / (total * jnp.where(deviation > 0, deviation, 1.0))
+    return Tilted(
+        log_partition=B * p.offset
+        - 0.5 * A * p.offset**2
+        + exponent
+        - 0.5 * jnp.log(total)
+        + cut.log_mass,
+        mean=p.slope * cut.mean + p.offset,
+        variance=p.slope**2 * cut.variance,
+        g=(slope - gain * omega) / total + step * cut.slope,
+        curvature=gain / total + step**2 * cut.curvature,
+    )
+
+
+class _Cut(NamedTuple):
+    """N(center, deviation^2) kept on a piece; slopes are in units of the deviation."""
+
+    log_mass: Array
+    mean: Array
+    variance: Array
+    slope: Array
+    curvature: Array
+
+
+def _cut(p: Piece, center: Array, deviation: Array) -> _Cut:
+    if p.lower is None and p.upper is None:
+        zero = jnp.zeros_like(center)
+        return _Cut(zero, center, deviation**2, zero, zero)
+    if p.lower is not None and p.upper is not None:
+        a, b = (p.lower - center) / deviation, (p.upper - center) / deviation
+        mean, variance = interval_moments(a, b)
+        return _Cut(
+            log_mass=log_interval_mass(a, b),
+            mean=center + deviation * mean,
+            variance=deviation**2 * variance,
+            slope=mean,
+            curvature=1 - variance,
+        )
+    # from the end, so that a tail far beyond it keeps its digits
+    end: Any = p.lower if p.upper is None else p.upper
+    side = 1.0 if p.upper is None else -1.0
+    x = side * (center - end) / deviation
+    log_mass, ratio, excess, spread = log_mills(x)
+    return _Cut(
+        log_mass=log_mass,
+        mean=end + side * deviation * excess,
+        variance=deviation**2 * spread,
+        slope=side * ratio,
+        curvature=ratio * excess,
+    )
 
 
 def _log_sum(parts: Float[Array, "P ..."]) -> Float[Array, "..."]:

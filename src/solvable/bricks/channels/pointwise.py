@@ -1,6 +1,7 @@
 """Channels known only pointwise in z: their log-partition by quadrature over z."""
 
 from abc import abstractmethod
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,11 @@ from solvable.bricks.channels.base import (
     Atoms,
     Feature,
 )
-from solvable.bricks.channels.noisy_function import AbstractFunctionChannel, is_absent
+from solvable.bricks.channels.noisy_function import (
+    AbstractFunctionChannel,
+    Tilted,
+    is_absent,
+)
 from solvable.core.quadrature import BASE_EDGES, nodes_between
 from solvable.core.special import LOG_SQRT_2PI, log_normal, log_weighted_sum
 
@@ -121,33 +126,39 @@ class AbstractActivationChannel(AbstractPointwiseChannel, AbstractFunctionChanne
     def is_steep(self) -> bool:
         return False
 
-    def log_joint_partition(
+    def tilted(
         self,
         B: Float[Array, "..."],
         A: Float[Array, "..."],
         omega: Float[Array, "..."],
-        V: Float[Array, "..."],
-    ) -> Float[Array, "..."]:
-        delta = self.noise_after()
-        noise = 1 + A * delta
-        constant = 0.5 * B**2 * delta / noise - 0.5 * jnp.log(noise)
-        variance = V + self.noise_variance()
+        variance: Float[Array, "..."],
+    ) -> Tilted:
+        B, A, omega, variance = jnp.broadcast_arrays(B, A, omega, variance)
         u, weight = standard_nodes(omega, variance, self.kinks(), self.is_steep())
-        f = self.evaluate(omega[..., None] + jnp.sqrt(variance)[..., None] * u)
-        field, precision = jnp.asarray(B / noise)[..., None], jnp.asarray(A / noise)[..., None]
-        return constant + log_weighted_sum(field * f - 0.5 * precision * f**2, weight)
+        deviation = jnp.sqrt(variance)
+        f = self.evaluate(omega[..., None] + deviation[..., None] * u)
+        exponent = B[..., None] * f - 0.5 * A[..., None] * f**2
+        log_z = log_weighted_sum(exponent, weight)
+        probability = weight * jnp.exp(exponent - log_z[..., None])
+        mean = jnp.sum(probability * f, axis=-1)
+        variance_f = jnp.sum(probability * (f - mean[..., None]) ** 2, axis=-1)
+        shift = jnp.sum(probability * u, axis=-1)
+        spread = jnp.sum(probability * (u - shift[..., None]) ** 2, axis=-1)
+        return Tilted(log_z, mean, variance_f, shift / deviation, (1 - spread) / variance)
 
     def atoms(self) -> Atoms:
         return Atoms(jnp.zeros(0), jnp.zeros(0))
 
-    def density_features(self, omega: Float[Array, ""], V: Float[Array, ""]) -> list[Feature]:
-        deviation = jnp.sqrt(V + self.noise_variance())
-        if is_absent(self.noise_after()):
+    def noisy_features(
+        self, omega: Float[Array, ""], variance: Float[Array, ""], noise: Any
+    ) -> list[Feature]:
+        deviation = jnp.sqrt(variance)
+        if is_absent(noise):
             # one to one: panels in z, carried over
             z = omega + deviation * np.linspace(-_OUTPUT_REACH, _OUTPUT_REACH, _OUTPUT_PANELS + 1)
             return [(self.evaluate(z), deviation, "point")]
         f = self.evaluate(omega + deviation * np.linspace(-_OUTPUT_REACH, _OUTPUT_REACH, 129))
-        width = _OUTPUT_REACH * jnp.sqrt(jnp.asarray(self.noise_after(), dtype=float))
+        width = _OUTPUT_REACH * jnp.sqrt(jnp.asarray(noise, dtype=float))
         edges = jnp.linspace(jnp.min(f) - width, jnp.max(f) + width, _OUTPUT_PANELS + 1)
         return [(edges, width, "point")]
 

@@ -36,20 +36,8 @@ class PriorMoments(NamedTuple):
     information: Float[Array, "..."]
 
 
-class AbstractPrior(Specification):
-    """Law of one component of the signal.
-
-    A new prior needs `log_partition`, `features`, three numbers and `sample`; overlap, mmse,
-    free entropy and the AMP denoiser follow by quadrature and differentiation.
-    """
-
-    @abstractmethod
-    def log_partition(self, B: Float[Array, "..."], A: Float[Array, "..."]) -> Float[Array, "..."]:
-        """log E exp(B h - A h^2 / 2), elementwise, for any B and any A >= 0."""
-
-    @abstractmethod
-    def features(self) -> list[Feature]:
-        """Where the density changes: triples (center, width, "gaussian" or "exponential")."""
+class AbstractLaw(Specification):
+    """Law of one component of a layer, as state evolution sees it: by a few numbers."""
 
     @abstractmethod
     def first_moment(self) -> Float[Array, ""]:
@@ -65,14 +53,38 @@ class AbstractPrior(Specification):
 
     @abstractmethod
     def entropy(self) -> Float[Array, ""]:
-        """Entropy in nats of a discrete prior; infinite when there is a continuous part."""
+        """Entropy in nats of a discrete law; infinite when there is a continuous part."""
+
+
+class AbstractAnalyticLaw(AbstractLaw):
+    """A law with averages of its own, more accurate than quadrature over its density."""
+
+    @abstractmethod
+    def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
+        """Overlap, variance and information at one q_hat; `order` quadrature nodes a panel."""
+
+
+class AbstractPrior(AbstractLaw):
+    """Law of one component of the signal, all components independent.
+
+    A new prior needs `log_partition`, `features`, three numbers and `sample`; overlap, mmse,
+    free entropy and the AMP denoiser follow by quadrature and differentiation.
+    """
+
+    @abstractmethod
+    def log_partition(self, B: Float[Array, "..."], A: Float[Array, "..."]) -> Float[Array, "..."]:
+        """log E exp(B h - A h^2 / 2), elementwise, for any B and any A >= 0."""
+
+    @abstractmethod
+    def features(self) -> list[Feature]:
+        """Where the density changes: triples (center, width, "gaussian" or "exponential")."""
 
     @abstractmethod
     def sample(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
         """Independent draws."""
 
 
-class AbstractAnalyticPrior(AbstractPrior):
+class AbstractAnalyticPrior(AbstractPrior, AbstractAnalyticLaw):
     """A prior with closed forms that are more accurate than differentiation."""
 
     @abstractmethod
@@ -81,9 +93,8 @@ class AbstractAnalyticPrior(AbstractPrior):
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Mean and variance of h under exp(B h - A h^2 / 2) prior(h), elementwise."""
 
-    @abstractmethod
-    def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
-        """Overlap, variance and information at one q_hat; `order` quadrature nodes a panel."""
+
+Law = AbstractPrior | AbstractAnalyticLaw
 
 
 def posterior(
@@ -111,9 +122,7 @@ def posterior(
     return jax.jvp(mean, (B,), (jnp.ones_like(B),))
 
 
-def prior_moments(
-    prior: AbstractPrior, q_hat: Float[Array, ""], order: int = ORDER
-) -> PriorMoments:
+def prior_moments(prior: Law, q_hat: Float[Array, ""], order: int = ORDER) -> PriorMoments:
     """Overlap, variance and information of the prior seen through Gaussian noise 1 / q_hat.
 
     q = E <h>^2 = 2 psi'(q_hat), V = rho - q, I = rho q_hat / 2 - psi(q_hat), with the expectation
@@ -125,7 +134,7 @@ def prior_moments(
         q_hat: signal-to-noise ratio, > 0 (scalar; vmap for more).
         order: quadrature nodes a panel.
     """
-    if isinstance(prior, AbstractAnalyticPrior):
+    if isinstance(prior, AbstractAnalyticLaw):
         return prior.analytic_moments(q_hat, order)
     return general_prior_moments(prior, q_hat, order)
 

@@ -1,0 +1,430 @@
+"""The chain: a prior, then layers z_l = W_l h_{l-1}, h_l ~ P_l(. | z_l), and its order parameters.
+
+Layer l has n_l outputs, n_l / n_{l-1} = ratio, and weights of variance 1 / n_{l-1}. With q_l the
+overlap of h_l, V_l = rho_l - q_l and q_hat_l the signal-to-noise ratio that h_l sees from above,
+state evolution is (Manoel et al. 2017; Gabrie et al. 2018)
+
+    q_0 = q_x(q_hat_0),  q_l = Q_l(q_{l-1}, q_hat_l),  q_hat_{l-1} = ratio_l S_l(q_{l-1}, q_hat_l),
+
+with S = E g^2 of a hidden layer at the message q_hat_l, and of the last layer at its observation.
+Every average is one brick's: `prior_moments`, `hidden_averages`, `channel_moments`.
+
+The fixed points lie on one curve. Choose q_hat_0: the prior gives q_0, and since S_l rises with
+q_hat_l the equation of layer 1 gives q_hat_1, hence q_1, and so on up to q_hat_{L-1}; the last
+layer alone may fail to close, and its ratio is where it does. So a single coordinate, ln q_hat_0,
+holds all branches at all values of the last ratio, whatever the depth (`climb`).
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from solvable.bricks.channels.base import AbstractChannel, channel_moments
+from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
+from solvable.bricks.priors.base import (
+    AbstractAnalyticLaw,
+    Law,
+    PriorMoments,
+    prior_moments,
+)
+from solvable.bricks.spectra import AbstractSpectrum, Orthogonal, mix, respond
+from solvable.core.arguments import UNSET, choice, fail, instance, parameter, positive
+from solvable.core.quadrature import ORDER
+from solvable.core.specification import Specification
+
+CARD = dict(
+    kind="layer",
+    name="Layer",
+    summary="one layer of a chain: z = W h with random W, then h' ~ channel(. | z)",
+    parameters={
+        "channel": "a channel: the activation, or in the last layer the observation",
+        "ratio": "> 0, outputs / inputs",
+        "weights": "'gaussian' (default), 'orthogonal', or a spectrum",
+    },
+    rigour="replica",
+    references=["manoel2017", "gabrie2018"],
+)
+
+_STEPS = 8  # of the secant iteration that inverts a layer; it converges in four or five
+_OFF = 1e-3  # ln S this far from its target: the layer cannot give so much
+_DARK = 1e-12  # q_hat that shows nothing
+_KNOWN = 1e-24  # V / rho below which a layer is known
+_SMALL = 1e-6  # q_hat rho at which S is proportional to q_hat
+
+
+def _weights(value: Any) -> Any:
+    if isinstance(value, AbstractSpectrum):
+        return value
+    if not isinstance(value, str):
+        raise fail("weights", "be 'gaussian', 'orthogonal' or a spectrum", value)
+    return choice("weights", value, ("gaussian", "orthogonal"))
+
+
+class Layer(Specification):
+    """One layer: z = W h with a random W, then outputs h' ~ channel(. | z).
+
+    Args:
+        channel: law of an output given z; in the last layer of a model, the observation.
+        ratio: outputs / inputs, > 0; may be left unset where it is swept.
+        weights: "gaussian", entries iid N(0, 1 / inputs); "orthogonal", rows or columns
+            orthogonal; or a spectrum, the law of the singular values of a rotationally invariant
+            W. All are scaled to E Tr W^T W / inputs = ratio, so that z has the variance of h.
+
+    Raises:
+        ValueError: if the ratio is not positive, the channel is none, or the weights are unknown.
+
+    Example:
+        >>> from solvable.bricks.channels.relu import ReLU
+        >>> Layer(ratio=2, channel=ReLU())
+        Layer(channel=ReLU(), ratio=2.0)
+    """
+
+    channel: AbstractChannel = eqx.field(
+        converter=lambda x: instance("channel", x, AbstractChannel, "a channel, as `ReLU()`")
+    )
+    ratio: float = parameter("ratio", positive, default=UNSET)
+    weights: str | AbstractSpectrum = eqx.field(converter=_weights, default="gaussian")
+
+    def spectrum(self) -> AbstractSpectrum | None:
+        """The law of singular values; None for iid Gaussian entries, whose mixing is trivial."""
+        if isinstance(self.weights, AbstractSpectrum):
+            return self.weights
+        return Orthogonal() if self.weights == "orthogonal" else None
+
+    def mixing(
+        self, q_hat: Float[Array, ""], q: Float[Array, ""], V: Float[Array, ""]
+    ) -> "LayerMixing":
+        """What W makes of the messages at a fixed point: q_hat, q and V are those of its input."""
+        spectrum = self.spectrum()
+        if spectrum is None:
+            return LayerMixing(q_hat / self.ratio, q, V, 0.5 * q_hat * V)
+        found = mix(spectrum, jnp.asarray(self.ratio), q_hat, V)
+        rho = (q + V) * self.gain()
+        return LayerMixing(found.snr, rho - found.variance, found.variance, found.coupling)
+
+    def gain(self) -> Any:
+        """E z^2 / E h^2."""
+        spectrum = self.spectrum()
+        return 1.0 if spectrum is None else spectrum.mean(jnp.asarray(self.ratio)) / self.ratio
+
+    def received(
+        self,
+        snr: Float[Array, ""],
+        q_hat: Float[Array, ""],
+        V: Float[Array, ""],
+        spread: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """The new q_hat of the input where z, of variance `spread`, sees `snr`.
+
+        Gaussian weights: ratio snr. Others: the linear step of vector AMP, with precisions 1 / V -
+        q_hat of the input and snr / (1 - snr spread) of z (`bricks.spectra.respond`).
+        """
+        spectrum = self.spectrum()
+        if spectrum is None:
+            return self.ratio * snr
+        return respond(spectrum, *self._precisions(snr, q_hat, V, spread)).q_hat
+
+    def _precisions(self, snr: Array, q_hat: Array, V: Array, spread: Array) -> tuple[Array, ...]:
+        return jnp.asarray(self.ratio), 1 / V - q_hat, snr / (1 - snr * spread)
+
+    def passed(
+        self,
+        snr: Float[Array, ""],
+        q_hat: Float[Array, ""],
+        V: Float[Array, ""],
+        spread: Float[Array, ""],
+    ) -> Float[Array, ""]:
+        """The new variance of z, given everything but its own output; arguments as above."""
+        spectrum = self.spectrum()
+        if spectrum is None:
+            return V
+        return respond(spectrum, *self._precisions(snr, q_hat, V, spread)).variance
+
+
+class LayerMixing(NamedTuple):
+    """Messages on the other side of the weights.
+
+    Attributes:
+        snr: signal-to-noise ratio A that z sees from its outputs.
+        overlap: of z, rho_z minus the next.
+        variance: of z given everything but its own output.
+        coupling: the conjugate term of the potential, q_hat V / 2 for iid Gaussian weights.
+    """
+
+    snr: Float[Array, ""]
+    overlap: Float[Array, ""]
+    variance: Float[Array, ""]
+    coupling: Float[Array, ""]
+
+
+class HiddenLaw(AbstractAnalyticLaw):
+    """Law of a hidden unit h ~ P(. | z) whose input is z = omega + sqrt(V) xi, omega ~ N(0, q).
+
+    The chain above a layer whose own input stays as it is: never seen (q = 0), or known (V = 0).
+
+    Args:
+        channel: the hidden channel.
+        q: variance of what is known of z.
+        V: variance of what is not.
+    """
+
+    channel: AbstractHiddenChannel
+    q: Float[Array, ""]
+    V: Float[Array, ""]
+
+    def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
+        V = _visible(self.q, self.V)
+        found = hidden_averages(self.channel, self.q, V, q_hat, hidden_order(order))
+        return PriorMoments(found.overlap, found.variance, found.information)
+
+    def blind_overlap(self) -> Float[Array, ""]:
+        """E E[h | omega]^2, the overlap that nothing seen from above leaves."""
+        return self.analytic_moments(jnp.asarray(_DARK), ORDER).overlap
+
+    def first_moment(self) -> Float[Array, ""]:
+        return prior_of_hidden(self.channel, self.q + self.V)[0]
+
+    def second_moment(self) -> Float[Array, ""]:
+        return prior_of_hidden(self.channel, self.q + self.V)[1]
+
+    def dimension(self) -> Float[Array, ""]:
+        noisy = 1.0 - self.channel.is_noiseless()
+        free = self.channel.dimension(self.V) * (self.V > 0)
+        return jnp.where(self.channel.emits_reals(), jnp.maximum(noisy, free), 0.0)
+
+    def entropy(self) -> Float[Array, ""]:
+        return jnp.asarray(jnp.nan)
+
+
+class ChainOrder(NamedTuple):
+    """Order parameters of a chain of L layers, input first.
+
+    Attributes:
+        q_hat: signal-to-noise ratio that h_0, ..., h_{L-1} see from above, shape (L,).
+        overlap: q_0, ..., q_{L-1}.
+        variance: rho_l - q_l, which keeps its digits as q_l -> rho_l.
+        information: I(h_0; r_0), then I(h_l; r_l | omega_l), with r_l = h_l + xi / sqrt(q_hat_l).
+        z_overlap: overlaps of z_1, ..., z_L.
+        z_variance: their variances.
+        coupling: conjugate terms of the potential.
+    """
+
+    q_hat: Float[Array, " L"]
+    overlap: Float[Array, " L"]
+    variance: Float[Array, " L"]
+    information: Float[Array, " L"]
+    z_overlap: Float[Array, " L"]
+    z_variance: Float[Array, " L"]
+    coupling: Float[Array, " L"]
+
+
+def widths(layers: tuple[Layer, ...]) -> list[Any]:
+    """n_l / n_0 of h_0, ..., h_L: products of the ratios."""
+    found: list[Any] = [1.0]
+    for layer in layers:
+        found.append(found[-1] * layer.ratio)
+    return found
+
+
+def hidden_order(nodes: int) -> int:
+    """Nodes a panel of the two nested quadratures of a hidden layer: 6 reach 1e-8, 9 1e-11."""
+    return (nodes + 1) // 2
+
+
+def climb(
+    prior: Law, layers: tuple[Layer, ...], log_q_hat: Float[Array, ""], nodes: int = ORDER
+) -> Float[Array, " L"]:
+    """ln q_hat of every layer, from that of the input; the last layer plays no part.
+
+    NaN above the first layer that cannot send down what the coordinate asks for.
+    """
+    q_hat = jnp.exp(log_q_hat)
+    moments = prior_moments(prior, q_hat, nodes)
+    found = [q_hat]
+    for layer in layers[:-1]:
+        mixed = layer.mixing(q_hat, moments.overlap, _visible(moments.overlap, moments.variance))
+        channel, order = hidden_channel(layer), hidden_order(nodes)
+        q_hat = lift(channel, mixed.overlap, mixed.variance, mixed.snr, order)
+        moments = hidden_averages(channel, mixed.overlap, mixed.variance, q_hat, order)
+        found.append(q_hat)
+    return jnp.log(jnp.stack(found))
+
+
+def lift(
+    channel: AbstractHiddenChannel,
+    q: Float[Array, ""],
+    V: Float[Array, ""],
+    snr: Float[Array, ""],
+    order: int,
+) -> Float[Array, ""]:
+    """The q_hat from above at which a hidden layer sends `snr` down: S(q, V, q_hat) = snr.
+
+    Secant steps on 1 / S as a function of 1 / q_hat, which is a straight line for linear layers,
+    inside a bracket that shrinks, and one Newton step that carries the derivatives. NaN where the
+    layer, even with its outputs known, sends less.
+    """
+    frozen = jax.lax.stop_gradient
+
+    def log_snr(log_q_hat: Array, q: Array, V: Array) -> Array:
+        return jnp.log(hidden_averages(channel, q, V, jnp.exp(log_q_hat), order).snr)
+
+    fixed = [frozen(x) for x in (q, V, snr)]
+    start = _invert(lambda y: log_snr(y, *fixed[:2]), jnp.log(fixed[2]), fixed[0] + fixed[1])
+    at = frozen(start)
+    value, slope = jax.jvp(lambda y: log_snr(y, *fixed[:2]), (at,), (jnp.ones_like(at),))
+    reached = jnp.abs(value - jnp.log(fixed[2])) < _OFF
+    step = (log_snr(at, q, V) - jnp.log(snr)) / frozen(slope)
+    return jnp.exp(jnp.where(reached, at - step, jnp.nan))
+
+
+def _invert(log_snr: Any, target: Array, rho: Array) -> Array:
+    """ln q_hat at which `log_snr` is at the target, about; clipped where there is none."""
+    goal = jnp.exp(-target)
+    small = jnp.log(_SMALL / rho)
+    # S is below its slope at zero times q_hat, so that 1 / q_hat is below this
+    highest = jnp.exp(log_snr(small) - small) * goal
+
+    def evaluate(u: Array) -> Array:
+        return jnp.exp(-log_snr(-jnp.log(u)))
+
+    def advance(_: int, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        u, value, low, high, old_u, old_value = state
+        over = value > goal
+        high, low = jnp.where(over, u, high), jnp.where(over, low, u)
+        slope = (value - old_value) / jnp.where(u == old_u, 1.0, u - old_u)
+        proposal = u - (value - goal) / jnp.where(slope > 0, slope, jnp.inf)
+        inside = (proposal > low) & (proposal < high) & (slope > 0)
+        split = jnp.where(low > 0, jnp.sqrt(low * jnp.minimum(high, 1e300)), 0.1 * high)
+        done = jnp.abs(value - goal) <= 1e-9 * goal
+        following = jnp.where(done, u, jnp.where(inside, proposal, split))
+        return following, evaluate(following), low, high, u, value
+
+    first = evaluate(highest)
+    second = highest * goal / first
+    state = (second, evaluate(second), 0.0 * highest, 2 * highest, highest, first)
+    return -jnp.log(jax.lax.fori_loop(0, _STEPS, advance, state)[0])
+
+
+def hidden_channel(layer: Layer) -> AbstractHiddenChannel:
+    """The channel of a layer inside; ValueError if it cannot be hidden."""
+    channel = layer.channel
+    if not isinstance(channel, AbstractHiddenChannel):
+        raise ValueError(
+            f"Argument `layers` must have channels inside that can be hidden, but had {channel!r}."
+        )
+    return channel
+
+
+def closure(
+    prior: Law,
+    layers: tuple[Layer, ...],
+    log_q_hat: Float[Array, " L"],
+    nodes: int = ORDER,
+) -> tuple[Float[Array, " L"], ChainOrder]:
+    """What the layers ask for over what they get, at any ln q_hat, and the order parameters there.
+
+    With A_l the signal-to-noise ratio that z_l must see for h_{l-1} to see q_hat_{l-1}, for
+    Gaussian weights q_hat_{l-1} / ratio_l, entries 1 to L - 1 are ln A_l - ln S_l(q_{l-1},
+    q_hat_l), zero on the curve of fixed points; the last is the same with the observation's S_L.
+    """
+    q_hat = jnp.exp(log_q_hat)
+    moments = prior_moments(prior, q_hat[0], nodes)
+    found, gaps = [], []
+    for k, layer in enumerate(layers):
+        q, V = moments.overlap, moments.variance
+        mixed = layer.mixing(q_hat[k], q, V)
+        at = (mixed.overlap, mixed.variance)
+        found.append((q_hat[k], q, V, moments.information, *at, mixed.coupling))
+        if k < len(layers) - 1:
+            moments = hidden_averages(
+                hidden_channel(layer), *at, q_hat[k + 1], hidden_order(nodes)
+            )
+            snr = moments.snr
+        else:
+            snr = channel_moments(layer.channel, *at, nodes).snr
+        gaps.append(jnp.log(mixed.snr) - jnp.log(snr))
+    return jnp.stack(gaps), ChainOrder(*(jnp.stack(x) for x in zip(*found, strict=True)))
+
+
+def prior_of_hidden(
+    channel: AbstractHiddenChannel, rho: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """E h, E h^2 and E h z / rho of a hidden unit whose input is z ~ N(0, rho)."""
+    zero = jnp.zeros_like(rho)
+
+    def moments(omega: Array) -> Array:
+        found = channel.hidden(zero, zero, omega, rho)
+        return jnp.stack([found.mean, found.mean**2 + found.variance])
+
+    value, slope = jax.jvp(moments, (zero,), (jnp.ones_like(rho),))
+    return value[0], value[1], slope[0]
+
+
+def descend(
+    prior: Law,
+    layers: tuple[Layer, ...],
+    order: ChainOrder,
+    nodes: int = ORDER,
+    copies: Any = 1.0,
+) -> ChainOrder:
+    """One step of state evolution, as one iteration of message passing makes it.
+
+    From the observation at z_L down to the input: what every layer sends below it, and the new
+    overlaps; then the messages through the weights, which the next step starts from.
+    """
+    z = list(zip(order.z_overlap, _visible(order.z_overlap, order.z_variance), strict=True))
+    snr = copies * channel_moments(layers[-1].channel, *z[-1], nodes).snr
+    found = []
+    for k in range(len(layers) - 1, -1, -1):
+        layer, sent = layers[k], snr
+        q_hat = layer.received(sent, order.q_hat[k], order.variance[k], z[k][1])
+        if k > 0:
+            below, count = hidden_channel(layers[k - 1]), hidden_order(nodes)
+            moments = hidden_averages(below, *z[k - 1], _seen(q_hat), count)
+            snr = moments.snr
+        else:
+            moments = prior_moments(prior, _seen(q_hat), nodes)
+        q, V = moments.overlap, _visible(moments.overlap, moments.variance)
+        spread = layer.passed(sent, q_hat, V, z[k][1])
+        rho, coupling = layer.gain() * (q + V), layer.mixing(q_hat, q, V).coupling
+        found.append((q_hat, q, V, moments.information, rho - spread, spread, coupling))
+    return ChainOrder(*(jnp.stack(x) for x in zip(*found[::-1], strict=True)))
+
+
+def _visible(q: Array, V: Array) -> Array:
+    """V, never so small that 1 / sqrt(V) is infinite."""
+    return jnp.maximum(V, _KNOWN * (q + V))
+
+
+def _seen(q_hat: Array) -> Array:
+    """A signal-to-noise ratio of zero is one too small to matter."""
+    return jnp.maximum(q_hat, 1e-30)
+
+
+def free_entropy(
+    layers: tuple[Layer, ...], order: ChainOrder, nodes: int = ORDER, copies: Any = 1.0
+) -> Float[Array, ""]:
+    """+E log Z per input component: sum_l (n_l / n_0) [C_l - I_l] + (n_L / n_0) Psi(z_L).
+
+    C_l is the conjugate term of the weights above h_l, q_hat_l V_l / 2 where they are Gaussian,
+    and Psi = E log Z of the observation, of which there may be several copies. Evaluated so that
+    nothing large is subtracted as q -> rho.
+    """
+    scale = widths(layers)
+    at = (order.z_overlap[-1], order.z_variance[-1])
+    potential = channel_moments(layers[-1].channel, *at, nodes).potential
+    sizes = jnp.stack([jnp.asarray(x, dtype=float) for x in scale[:-1]])
+    inner = order.coupling - order.information
+    return jnp.sum(sizes * inner) + copies * scale[-1] * potential
+
+
+def start(
+    layers: tuple[Layer, ...], overlap: Float[Array, " L"], variance: Float[Array, " L"]
+) -> ChainOrder:
+    """Order parameters at given overlaps, with nothing sent down yet."""
+    zero = jnp.zeros_like(overlap)
+    gain = jnp.stack([jnp.asarray(x.gain(), dtype=float) for x in layers])
+    return ChainOrder(zero, overlap, variance, zero, gain * overlap, gain * variance, zero)

@@ -1,0 +1,188 @@
+"""What decides the two ends of a chain's branches: moments, dimensions, blind layers, gains."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable.bricks import chain
+from solvable.bricks.chain import HiddenLaw, Layer, hidden_channel
+from solvable.bricks.channels.base import (
+    AbstractChannel,
+    blind_snr,
+    channel_moments,
+    curvature_moment,
+)
+from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
+from solvable.bricks.priors.base import Law
+from solvable.core.quadrature import FINE_ORDER, ORDER
+
+EDGE = 1e-13  # V / rho that stands for V -> 0 where the limit is finite
+_EVEN = 1e-20  # rho S(0) below it is zero: an even channel's is 1e-30, any other's above 1e-8
+_TINY_OVERLAP = 1e-9  # over rho: S there is dS / dq times it
+
+
+class ChainFacts(NamedTuple):
+    """Exact attributes of a chain's bricks; entries for h_0, ..., h_{L-1}.
+
+    Attributes:
+        rho: second moments, shape (L,).
+        mean: first moments.
+        dark: overlaps that nothing seen from above leaves.
+        dimension: of the prior, then of every channel, hidden or observed, shape (L + 1,).
+        noiseless: of every channel.
+        gain: kappa_l = (E h z / rho)^2 of the hidden channels, shape (L - 1,).
+        rho_z: second moment of the last z.
+    """
+
+    rho: Any
+    mean: Any
+    dark: Any
+    dimension: Any
+    noiseless: Any
+    gain: Any
+    rho_z: Any
+
+
+def facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+    """The facts of a chain, as JAX arrays."""
+    rho, mean = [prior.second_moment()], [prior.first_moment()]
+    dark = [prior.blind_overlap() if isinstance(prior, HiddenLaw) else mean[0] ** 2]
+    dimension, noiseless, gain = [prior.dimension()], [], []
+    for layer in layers:
+        rho_z, below = layer.gain() * rho[-1], layer.gain() * dark[-1]
+        dimension.append(layer.channel.dimension(rho_z))
+        noiseless.append(layer.channel.is_noiseless().astype(float))
+        if layer is layers[-1]:
+            break
+        channel = hidden_channel(layer)
+        first, square, slope = chain.prior_of_hidden(channel, rho_z)
+        law = HiddenLaw(channel, below, rho_z - below)
+        rho.append(square)
+        mean.append(first)
+        dark.append(jnp.where(below > 0, law.blind_overlap(), first**2))
+        gain.append(slope**2)
+    return ChainFacts(
+        rho=_stacked(rho),
+        mean=_stacked(mean),
+        dark=_stacked(dark),
+        dimension=_stacked(dimension),
+        noiseless=_stacked(noiseless),
+        gain=_stacked(gain),
+        rho_z=layers[-1].gain() * rho[-1],
+    )
+
+
+def _stacked(column: list[Any]) -> Array:
+    return jnp.stack([jnp.asarray(x) for x in column]) if column else jnp.zeros(0)
+
+
+@eqx.filter_jit
+def _facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+    return facts(prior, layers)
+
+
+def numeric_facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+    """The facts of a chain in numbers, as numpy arrays."""
+    return ChainFacts(*(np.asarray(x) for x in _facts(prior, layers)))
+
+
+def known_potential(channel: AbstractChannel, rho: Float[Array, ""]) -> Float[Array, ""]:
+    """Psi where z is known, -H(y | z); infinite for reals without noise."""
+    noiseless = jnp.inf if channel.emits_reals() else 0.0
+    edge = channel_moments(channel, rho, EDGE * rho)
+    return jnp.where(channel.is_noiseless(), noiseless, edge.potential)
+
+
+def blind_layers(layers: tuple[Layer, ...], found: ChainFacts) -> int:
+    """How many layers send nothing down while nothing is known below: then q = 0 stays.
+
+    Layers 1, ..., b with h_0, ..., h_{b-1} of mean zero and layer b even in z; 0 if none is.
+    """
+    for k, layer in enumerate(layers):
+        if found.dark[k] > 0:
+            return 0
+        rho = jnp.asarray(found.rho[k]) * layer.gain()
+        last = k == len(layers) - 1
+        sent = _blind_snr(layer.channel, rho) if last else _sent(hidden_channel(layer), rho)
+        if float(sent * rho) < _EVEN:
+            return k + 1
+    return 0
+
+
+def unseen_law(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> HiddenLaw:
+    """Law of h_count while nothing is known of the layers below it."""
+    layer = layers[count - 1]
+    rho = layer.gain() * jnp.asarray(found.rho[count - 1])
+    return HiddenLaw(hidden_channel(layer), jnp.zeros(()), rho)
+
+
+def known_law(layers: tuple[Layer, ...], found: ChainFacts) -> HiddenLaw:
+    """Law of h_1 while the input is known."""
+    rho = layers[0].gain() * jnp.asarray(found.rho[0])
+    return HiddenLaw(hidden_channel(layers[0]), rho, jnp.zeros(()))
+
+
+def _reach(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> float:
+    """R_{count - 1}: what q_{count - 1} becomes for a small q_hat_{count - 1}.
+
+    Near q = 0 the maps are linear: R_0 = rho_0^2, R_l = rho_l^2 + ratio_l kappa_l^2 R_{l-1}.
+    """
+    reach = float(found.rho[0]) ** 2
+    for k in range(count - 1):
+        reach = found.rho[k + 1] ** 2 + float(layers[k].ratio) * found.gain[k] ** 2 * reach
+    return float(reach)
+
+
+def weak_recovery(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> tuple[float, float]:
+    """The scale at which q = 0 loses stability, and a bound on its error.
+
+    Where all layers are blind, 1 / (R_{L-1} dS / dq) of the observation. Where the lowest `count`
+    are, the scale at which the chain above them shows enough: ratio_b R_{b-1} dS_b / dq = 1 at q =
+    0, which S_b's q_hat decides.
+    """
+    if count < len(layers):
+        return _weak_recovery_below(layers, found, count)
+    rho = jnp.asarray(found.rho_z)
+    channel, reach = layers[-1].channel, _reach(layers, found, len(layers))
+    curvature, fine = (float(curvature_moment(channel, rho, n)) for n in (ORDER, FINE_ORDER))
+    if curvature * found.rho_z**2 <= _EVEN:
+        return np.inf, 0.0
+    weak = 1 / (reach * curvature)
+    return weak, weak * (abs(fine / curvature - 1) + 1e-15)
+
+
+def _weak_recovery_below(
+    layers: tuple[Layer, ...], found: ChainFacts, count: int
+) -> tuple[float, float]:
+    law = unseen_law(layers, found, count)
+    needed = _TINY_OVERLAP / (float(layers[count - 1].ratio) * _reach(layers, found, count))
+    coarse, fine = (
+        float(_level_seen(law, layers[count:], jnp.asarray(needed), nodes))
+        for nodes in (ORDER, FINE_ORDER)
+    )
+    if not np.isfinite(fine):
+        return np.inf, 0.0
+    return float(np.exp(fine)), float(np.exp(fine)) * (abs(fine - coarse) + _TINY_OVERLAP)
+
+
+@eqx.filter_jit
+def _level_seen(law: HiddenLaw, upper: tuple[Layer, ...], needed: Array, nodes: int) -> Array:
+    """Level of the upper chain at the q_hat for which S(q) at a tiny overlap q is `needed`."""
+    rho = law.V
+    q = _TINY_OVERLAP * rho
+    q_hat = chain.lift(law.channel, q, rho - q, rho * needed, chain.hidden_order(nodes))
+    at = chain.climb(law, upper, jnp.log(q_hat), nodes)
+    return chain.closure(law, upper, at, nodes)[0][-1]
+
+
+@eqx.filter_jit
+def _blind_snr(channel: AbstractChannel, rho: Array) -> Array:
+    return blind_snr(channel, rho)
+
+
+@eqx.filter_jit
+def _sent(channel: AbstractHiddenChannel, rho: Array) -> Array:
+    return hidden_averages(channel, 0 * rho, rho, jnp.ones(())).snr

@@ -1,0 +1,383 @@
+"""What every model that is a chain shares: its theory, from one coordinate along its fixed points.
+
+`GLM` is the chain of one layer, `MultiLayer` any. The potential is the sum of its bricks'
+potentials weighted by the relative sizes of the layers, and state evolution its stationarity; see
+`bricks.chain`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable.bricks import chain
+from solvable.bricks.chain import ChainOrder, HiddenLaw, Layer
+from solvable.bricks.chain_facts import (
+    EDGE,
+    ChainFacts,
+    blind_layers,
+    known_law,
+    known_potential,
+    numeric_facts,
+    unseen_law,
+    weak_recovery,
+)
+from solvable.bricks.chain_facts import facts as chain_facts
+from solvable.bricks.channels.base import (
+    AbstractAnalyticChannel,
+    channel_errors,
+    channel_moments,
+)
+from solvable.bricks.priors.base import Law
+from solvable.core.branches import (
+    HIGHEST,
+    LOWEST,
+    TRIVIAL_LOWEST,
+    Limits,
+    find_roots,
+    uniform_table,
+)
+from solvable.core.continuation import Curve, corrected, trace
+from solvable.core.quadrature import ORDER
+from solvable.core.specification import inject, numeric
+from solvable.models import scalar
+from solvable.models.base import AbstractScalarReplicaModel
+
+_NESTED_NODES = 6
+_TRACE_NODES = 8  # hidden layers then take four a panel, which reach 1e-4
+_MARGIN = 0.5  # by how much a table reaches beyond where fixed points can lie
+
+
+class ChainCoordinate(eqx.Module):
+    """One coordinate along all fixed points of a chain, whatever its last ratio.
+
+    For one layer it is ln q_hat; for more, the arclength of the curve on which all layers but the
+    last close.
+    """
+
+    model: "AbstractChainModel"
+    curve: Curve | None
+
+    def order_at(self, point: Float[Array, " L"], nodes: int = ORDER) -> ChainOrder:
+        """Order parameters at ln q_hat of every layer."""
+        return chain.closure(*self.model.chain(), point, nodes)[1]
+
+    def equations_at(self, point: Float[Array, " L"], nodes: int = ORDER) -> Float[Array, " L"]:
+        """By how much the layers below the last do not close, and the level."""
+        return chain.closure(*self.model.chain(), point, nodes)[0]
+
+    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
+        """ln of the scale at which this point is a fixed point."""
+        return self.equations_at(self._point(x, nodes), nodes)[-1]
+
+    def _point(self, x: Float[Array, ""], nodes: int) -> Float[Array, " L"]:
+        if self.curve is None:
+            return x[None]
+
+        def gaps(nodes: int) -> Callable[[Array], Array]:
+            return lambda point: self.equations_at(point, nodes)[:-1]
+
+        return corrected(gaps(nodes), gaps(_TRACE_NODES), self.curve, x)
+
+
+class AbstractChainModel(AbstractScalarReplicaModel):
+    """A prior, layers of random weights, and an observation."""
+
+    @abstractmethod
+    def chain(self) -> tuple[Law, tuple[Layer, ...]]:
+        """The prior of the input, and the layers up to the observation."""
+
+    # ---- order parameters
+
+    def update(self, order: ChainOrder) -> ChainOrder:
+        """One step of state evolution, also from q = 0 and q = rho."""
+        return chain.descend(*self.chain(), order)
+
+    def free_entropy(
+        self, order: ChainOrder, nodes: int = ORDER, copies: Any = 1.0
+    ) -> Float[Array, ""]:
+        """f = sum_l (n_l / n_0) (C_l - I_l) + copies (n_L / n_0) Psi, nats per input component."""
+        return chain.free_entropy(self.chain()[1], order, nodes, copies)
+
+    def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
+        """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
+        _, layers = self.chain()
+        channel = layers[-1].channel
+        free_entropy = self.free_entropy(order, copies=copies)
+        errors = channel_errors(channel, order.z_overlap[-1], order.z_variance[-1])
+        found = {"overlap": order.overlap[0], "mse": order.variance[0]}
+        for k in range(1, len(layers)):
+            found |= {f"overlap_{k}": order.overlap[k], f"mse_{k}": order.variance[k]}
+        known = (
+            copies
+            * chain.widths(layers)[-1]
+            * known_potential(channel, chain_facts(*self.chain()).rho_z)
+        )
+        found |= {
+            "free_entropy": free_entropy,
+            "mutual_information": known - free_entropy,
+            "generalization_error": errors.generalization_error,
+        }
+        if not channel.emits_reals():
+            found |= {"bayes_error": errors.bayes_error, "gibbs_error": errors.gibbs_error}
+        return found
+
+    def starts(self) -> dict[str, ChainOrder]:
+        """Next to no information, and next to all, on every layer."""
+        layers = self.chain()[1]
+        facts = chain_facts(*self.chain())
+        ends = {"uninformed": facts.dark, "informed": facts.rho * (1 - EDGE)}
+        return {name: chain.start(layers, q, facts.rho - q) for name, q in ends.items()}
+
+    # ---- the coordinate
+
+    def coordinate(
+        self, scale_range: tuple[float, float]
+    ) -> tuple[ChainCoordinate, np.ndarray, np.ndarray]:
+        """The coordinate with a table of its level where fixed points in the range can lie."""
+        bare = self._bare()
+        low, high = self._bounds(bare, scale_range)
+        if len(self.chain()[1]) == 1:
+            problem = ChainCoordinate(bare, None)
+            return problem, *uniform_table(problem, low[0], high[0], self._table_nodes())
+        curve, count = _traced(bare, low, high)
+        levels = np.asarray(_levels(bare, curve.points, _TRACE_NODES))[:count]
+        return ChainCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
+
+    def _table_nodes(self) -> int:
+        """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
+        channel = self.chain()[1][-1].channel
+        nested = channel.emits_reals() and not isinstance(channel, AbstractAnalyticChannel)
+        return _NESTED_NODES if nested else ORDER
+
+    def _bounds(
+        self, bare: "AbstractChainModel", scale_range: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """ln q_hat below and above every fixed point: state evolution from the two ends.
+
+        The ends of the axis where an end is itself a fixed point.
+        """
+        limits, facts = self.limits(), self._facts()
+        count = len(facts.rho)
+        low, high = np.full(count, LOWEST), np.full(count, HIGHEST)
+        if limits.trivial:
+            low[:] = TRIVIAL_LOWEST
+        else:
+            found = _asked(bare, scale_range[0], facts.dark, facts.rho - facts.dark)
+            low = np.maximum(low, found - _MARGIN)
+        if not limits.recovered and np.isfinite(limits.highest_response):
+            edge = EDGE * facts.rho
+            found = _asked(bare, scale_range[1], facts.rho - edge, edge)
+            high = found + _MARGIN
+        return low, np.maximum(high, low + 1.0)
+
+    # ---- the ends
+
+    def limits(self) -> Limits:
+        """What happens at q = 0 and at q = rho."""
+        _, layers = self._bare().chain()
+        facts = self._facts()
+        blind = blind_layers(layers, facts)
+        weak, weak_error = weak_recovery(layers, facts, blind) if blind else (np.nan, 0.0)
+        channel, rho = layers[-1].channel, jnp.asarray(facts.rho_z)
+        highest = np.inf
+        if not facts.noiseless[-1]:
+            highest = float(_moments(channel, rho, EDGE * rho).snr)
+        fixes_x, fixes_z = facts.dimension[0], facts.dimension[-1]
+        needed = fixes_x / np.cumprod([1.0, *(float(x.ratio) for x in layers[:-1])])
+        given = facts.dimension[1:-1] * np.array([float(x.ratio) for x in layers[:-1]])
+        inner = bool(np.all(needed[:-1] < given)) or fixes_x == 0
+        recovered = bool(np.all(facts.noiseless)) and inner and (fixes_z > 0 or fixes_x == 0)
+        recovery = float(needed[-1] / fixes_z) if fixes_z > 0 else 0.0
+        return Limits(
+            trivial=blind > 0,
+            weak_recovery=weak,
+            weak_recovery_error=weak_error,
+            recovered=recovered,
+            recovery=recovery if recovered else np.nan,
+            perfect=recovery if recovered and fixes_z > 0 else np.nan,
+            highest_response=highest,
+        )
+
+    def _bare(self) -> "AbstractChainModel":
+        """The model in numbers, its scale, which plays no part, set to one."""
+        name = self.scale_parameter
+        return numeric(self if name is None else inject(self, {name: 1.0}))
+
+    def _facts(self) -> ChainFacts:
+        return numeric_facts(*self._bare().chain())
+
+    def known_input(self) -> "UpperChain":
+        """The chain above the first layer while the input is known."""
+        _, layers = self._bare().chain()
+        return UpperChain(known_law(layers, self._facts()), layers[1:])
+
+    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """What the observation tells of the hidden layers' own noise, I(h_{L-1}; y | x).
+
+        Zero where the hidden layers are deterministic; else the least potential of the chain whose
+        input is known. `mutual_information` of a curve is that of `observables` minus this.
+        """
+        if np.all(self._facts().noiseless[:-1]):
+            return np.zeros(len(scales))
+        size = float(self.chain()[1][0].ratio)
+        return size * _along(self.known_input(), scales, lowest=False)["mutual_information"]
+
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """f at q = 0, or at q = rho, -H or infinite."""
+        bare = self._bare()
+        facts, limits = self._facts(), self.limits()
+        prior, layers = bare.chain()
+        if place == "trivial":
+            if blind_layers(layers, facts) < len(layers):
+                return self.end_observables(place, scales)["free_entropy"]
+            rho = jnp.asarray(facts.rho_z)
+            blind = float(_moments(layers[-1].channel, 0 * rho, rho).potential)
+            return scales * blind * float(chain.widths(layers)[-1])
+        if facts.dimension[-1] == 0:
+            return np.full(len(scales), -float(prior.entropy()))
+        return np.where(scales > limits.recovery, np.inf, -np.inf)
+
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """Observables at the two ends, as limits: q = 0 and q = rho on every layer."""
+        bare = self._bare()
+        facts = self._facts()
+        count = blind_layers(bare.chain()[1], facts)
+        if place == "trivial" and count < len(facts.rho):
+            return _unseen_observables(self, facts, count, scales)
+        values = {name: float(x) for name, x in _trivial_values(bare).items()}
+        found = {name: np.full(len(scales), x) for name, x in values.items()}
+        if place == "trivial":
+            linear = ("free_entropy", "mutual_information")
+            return found | {name: scales * values[name] for name in linear}
+        known = {"overlap": facts.rho[0], "mutual_information": float(bare.chain()[0].entropy())}
+        known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}
+        found = {name: np.full(len(scales), known.get(name, 0.0)) for name in values}
+        return found | {"free_entropy": self.end_free_entropy("recovered", scales)}
+
+
+class UpperChain(AbstractChainModel):
+    """The layers above one whose input stays as it is; a part of another model's theory."""
+
+    law: HiddenLaw
+    layers: tuple[Layer, ...]
+
+    @property
+    def scale_parameter(self) -> str | None:
+        last = len(self.layers) - 1
+        return f"layers[{last}].ratio" if self.layers[last].spectrum() is None else None
+
+    def chain(self) -> tuple[Law, tuple[Layer, ...]]:
+        return self.law, self.layers
+
+
+def _along(
+    upper: UpperChain, scales: Float[np.ndarray, " n"], lowest: bool
+) -> dict[str, Float[np.ndarray, " n"]]:
+    """Observables of an upper chain on its lowest, or its best, stable branch; NaN without one."""
+    table = scalar.tabulate(upper, (float(scales.min()), float(scales.max())))
+    roots = find_roots(table, scales)
+    values = scalar.observe(table.model, roots.point, roots.error, scales[roots.index])
+    rank = -roots.x if lowest else values["free_entropy"]
+    found = {name: np.full(len(scales), np.nan) for name in values}
+    for k in range(len(scales)):
+        here = np.flatnonzero((roots.index == k) & roots.stable)
+        if here.size:
+            chosen = here[np.argmax(rank[here])]
+            for name, column in values.items():
+                found[name][k] = column[chosen]
+    return found
+
+
+def _unseen_observables(
+    model: AbstractChainModel, facts: ChainFacts, count: int, scales: Float[np.ndarray, " n"]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    """Observables while nothing is known of h_0, ..., h_{count - 1}: those of the chain above."""
+    _, layers = model._bare().chain()
+    upper = _along(
+        UpperChain(unseen_law(layers, facts, count), layers[count:]), scales, lowest=True
+    )
+    size = float(chain.widths(layers)[count])
+    found = {}
+    for k, rho in enumerate(facts.rho):
+        end = f"_{k}" if k else ""
+        inner = f"_{k - count}" if k > count else ""
+        for name, blind in (("overlap", 0.0), ("mse", rho)):
+            seen = upper[f"{name}{inner}"] if k >= count else np.full(len(scales), blind)
+            found[f"{name}{end}"] = seen
+    for name, column in upper.items():
+        if name.startswith(("overlap", "mse")) or name == "error_bound":
+            continue
+        extensive = name in ("free_entropy", "mutual_information")
+        found[name] = size * column if extensive else column
+    return found
+
+
+def _traced(bare: AbstractChainModel, low: np.ndarray, high: np.ndarray) -> tuple[Curve, int]:
+    """The curve on which all layers but the last close, from below `low` to above `high`."""
+
+    def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gaps, jacobian = _linearized(bare, jnp.asarray(X))
+        return np.asarray(gaps), np.asarray(jacobian)
+
+    def stop(X: np.ndarray) -> bool:
+        return bool(np.all(high <= X) or np.max(X) > max(HIGHEST, np.max(high)))
+
+    start = np.asarray(_climbed(bare, jnp.asarray(low[0])))
+    return trace(linearize, start, np.eye(len(start))[0], stop)
+
+
+@eqx.filter_jit
+def _moments(channel: Any, q: Array, V: Array) -> Any:
+    return channel_moments(channel, q, V)
+
+
+@eqx.filter_jit
+def _climbed(model: AbstractChainModel, x: Array) -> Array:
+    return chain.climb(*model.chain(), x, _TRACE_NODES)
+
+
+@eqx.filter_jit
+def _linearized(model: AbstractChainModel, X: Array) -> tuple[Array, Array]:
+    def gaps(X: Array) -> tuple[Array, Array]:
+        found = chain.closure(*model.chain(), X, _TRACE_NODES)[0][:-1]
+        return found, found
+
+    jacobian, found = jax.jacfwd(gaps, has_aux=True)(X)
+    return found, jacobian
+
+
+@eqx.filter_jit
+def _levels(model: AbstractChainModel, points: Array, nodes: int) -> Array:
+    def one(X: Array) -> Array:
+        return chain.closure(*model.chain(), X, nodes)[0][-1]
+
+    return jax.lax.map(one, points, batch_size=16)
+
+
+def _asked(bare: AbstractChainModel, scale: float, q: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """ln q_hat of every layer after one step of state evolution from (q, V)."""
+    return np.log(np.asarray(_received(bare, *(jnp.asarray(x) for x in (scale, q, V)))))
+
+
+@eqx.filter_jit
+def _received(model: AbstractChainModel, scale: Array, q: Array, V: Array) -> Array:
+    prior, layers = model.chain()
+    order = chain.descend(prior, layers, chain.start(layers, q, V), _TRACE_NODES, scale)
+    return order.q_hat
+
+
+@eqx.filter_jit
+def _trivial_values(model: AbstractChainModel) -> dict[str, Array]:
+    rho = chain_facts(*model.chain()).rho
+    zero = jnp.zeros_like(rho)
+    return model.observables(chain.start(model.chain()[1], zero, rho))

@@ -1,0 +1,98 @@
+"""Models whose fixed points lie along one coordinate: their tables, branches, observables."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from solvable.core.arguments import UNSET
+from solvable.core.branches import Roots, Scan, find_roots, in_chunks, pointwise, scan
+from solvable.core.fixed_points import FixedPoint, fixed_points
+from solvable.core.quadrature import ORDER
+from solvable.core.specification import get, inject
+from solvable.models.base import AbstractScalarReplicaModel
+
+WIDEST = (1e-6, 1e6)  # scales that a search for thresholds covers
+
+
+def tabulate(model: AbstractScalarReplicaModel, scale_range: tuple[float, float]) -> Scan:
+    """The scan of a model; its scale parameter plays no part."""
+    problem, x, h = model.coordinate(scale_range)
+    return scan(problem, model.limits(), x, h)
+
+
+def scale_of(model: AbstractScalarReplicaModel) -> float:
+    """The model's own scale.
+
+    Raises:
+        ValueError: if it is unset.
+    """
+    name = model.scale_parameter
+    if name is None:
+        return 1.0
+    value = get(model, name)
+    if value is UNSET:
+        raise ValueError(f"Argument `{name}` must be given or swept, but was unset.")
+    return float(value)
+
+
+def _placed(model: Any, scale: Array) -> tuple[Any, Any]:
+    """The model at a scale, and how many copies of the observation it has."""
+    name = model.scale_parameter
+    return (model, scale) if name is None else (inject(model, {name: scale}), 1.0)
+
+
+@eqx.filter_jit
+def _potentials(problem: Any, point: Array, scale: Array, nodes: int) -> Array:
+    model = problem.model
+
+    def at(point: Array, value: Array) -> Array:
+        placed, copies = _placed(model, value)
+        return placed.free_entropy(problem.order_at(point, nodes), nodes, copies)
+
+    return pointwise(at, point, scale)
+
+
+def potentials(
+    problem: Any, point: np.ndarray, scale: np.ndarray, nodes: int = ORDER
+) -> np.ndarray:
+    """Free entropies at many (fixed point, scale)."""
+    return in_chunks(lambda a, b: _potentials(problem, a, b, nodes), point, scale)[0]
+
+
+@eqx.filter_jit
+def _observe(problem: Any, point: Array, error: Array, scale: Array) -> dict[str, Array]:
+    model = problem.model
+
+    def at(point: Array, error: Array, value: Array) -> dict[str, Array]:
+        placed, copies = _placed(model, value)
+        order, tangent = jax.jvp(problem.order_at, (point,), (error,))
+        bound = jnp.max(jnp.abs(tangent.overlap))
+        return {**placed.observables(order, copies), "error_bound": bound}
+
+    return pointwise(at, point, error, scale)
+
+
+def observe(
+    problem: Any, point: np.ndarray, error: np.ndarray, scale: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Observables at many (fixed point, scale), and what the points' errors make of overlaps."""
+    names = jax.tree.structure(_names(problem, point.shape[1]))
+    columns = in_chunks(lambda *part: _observe(problem, *part), point, error, scale)
+    return jax.tree.unflatten(names, columns)
+
+
+def _names(problem: Any, dimension: int) -> dict[str, Any]:
+    point = jax.ShapeDtypeStruct((1, dimension), jnp.float64)
+    return eqx.filter_eval_shape(
+        _observe, problem, point, point, jax.ShapeDtypeStruct((1,), jnp.float64)
+    )
+
+
+def solve(table: Scan, scales: np.ndarray) -> tuple[Roots, list[list[FixedPoint]]]:
+    """Every fixed point of a scanned model at every scale."""
+    roots = find_roots(table, scales)
+    return roots, fixed_points(table, roots, scales)

@@ -1,0 +1,196 @@
+"""`entropy`: entropies and mutual information of a network's layers, from its weight matrices.
+
+The weights enter by their singular values alone: the formula is that of matrices whose singular
+vectors are independent of everything else (Gabrie et al. 2018), a replica result that is exact for
+random weights and an approximation for trained ones.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from solvable.bricks.chain import Layer
+from solvable.bricks.chain_facts import (
+    ChainFacts,
+    known_law,
+    known_potential,
+    numeric_facts,
+)
+from solvable.bricks.channels.hidden import AbstractHiddenChannel
+from solvable.bricks.channels.named import named_channel
+from solvable.bricks.priors.base import AbstractPrior
+from solvable.bricks.priors.gaussian import Gaussian
+from solvable.bricks.spectra import Empirical
+from solvable.core.arguments import array, fail, instance, non_negative
+from solvable.core.precision import require_x64
+from solvable.core.specification import numeric
+from solvable.core.status import Status
+from solvable.models.chain_ends import EndPoint, ends
+from solvable.models.multi_layer import MultiLayer
+from solvable.studies.curve import Progress
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def entropy(
+    weights: Sequence[Any],
+    activations: Sequence[Any],
+    delta: float = 1e-5,
+    *,
+    pre_delta: float = 0.0,
+    prior: AbstractPrior | None = None,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Entropy of every layer and its mutual information with the input, layer by layer.
+
+    For h_l = f_l(W_l h_{l-1} + sqrt(pre_delta) xi') + sqrt(delta) xi and an input of independent
+    components, H(h_l) and I(h_0; h_l) = H(h_l) - H(h_l | h_0) per input unit, from the chain cut
+    after layer l: its potential, and that of the same chain with its input known.
+
+    Args:
+        weights: matrices W_l of shape (n_l, n_{l-1}), used as they are.
+        activations: one for each: linear, relu, sign, abs, erf, tanh, hardtanh, logistic, or a
+            channel whose own noises are then used.
+        delta: variance of the noise after every activation, >= 0.
+        pre_delta: variance of the noise before it, >= 0.
+        prior: of the input's components, by default standard Gaussian.
+        progress: called with (layers done, layers in all).
+
+    Returns:
+        A data set with dimension layer (1, ..., L): `entropy` and `mutual_information` in nats per
+        input unit, `units`, `status` and `error_bound`. Without any noise, a layer of real outputs
+        has infinite mutual information and no entropy; the attribute `note` says so.
+
+    Raises:
+        ValueError: if the matrices do not chain, hold NaN, or an activation is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> W = np.random.default_rng(0).normal(size=(200, 200)) / np.sqrt(200)
+        >>> found = entropy([W], ["linear"], delta=0.1)
+        >>> exact = 0.5 * np.linalg.slogdet(np.eye(200) + W @ W.T / 0.1)[1] / 200
+        >>> bool(abs(float(found.mutual_information[0]) - exact) < 1e-6)
+        True
+    """
+    require_x64()
+    matrices = checked_weights(weights)
+    noises = non_negative("delta", delta), non_negative("pre_delta", pre_delta)
+    prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
+    if len(activations) != len(matrices):
+        raise fail("activations", f"name one for each of {len(matrices)} matrices", activations)
+    layers = [
+        _layer(named_channel(f"activations[{k}]", name, *noises), matrix)
+        for k, (name, matrix) in enumerate(zip(activations, matrices, strict=True))
+    ]
+    columns = _layer_by_layer(MultiLayer(prior=prior, layers=tuple(layers)), progress)
+    made_with = {
+        "activations": [name if isinstance(name, str) else repr(name) for name in activations],
+        "delta": noises[0],
+        "pre_delta": noises[1],
+        "prior": repr(prior),
+    }
+    return _dataset(matrices, columns, made_with)
+
+
+def _layer(channel: AbstractHiddenChannel, matrix: np.ndarray) -> Layer:
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return Layer(
+        channel=channel,
+        ratio=matrix.shape[0] / matrix.shape[1],
+        weights=Empirical(singular_values=values, normalize=False),
+    )
+
+
+def checked_weights(weights: Sequence[Any]) -> list[np.ndarray]:
+    """The matrices as finite float64 arrays whose sizes chain."""
+    if not isinstance(weights, list | tuple) or not weights:
+        raise fail("weights", "be a list of at least one matrix", weights)
+    matrices = [array(f"weights[{k}]", w, ndim=2) for k, w in enumerate(weights)]
+    for k in range(1, len(matrices)):
+        wanted, got = matrices[k - 1].shape[0], matrices[k].shape
+        if got[1] != wanted:
+            raise ValueError(
+                f"Argument `weights[{k}]` must have {wanted} columns, the rows of "
+                f"`weights[{k - 1}]`, but had shape {got}."
+            )
+    return matrices
+
+
+def _layer_by_layer(
+    model: MultiLayer, progress: Progress | None
+) -> list[tuple[float, float, Status, float]]:
+    """Entropy, mutual information, status and error bound of every layer."""
+    bare = numeric(model)
+    law, layers = bare.chain()
+    facts = numeric_facts(law, layers)
+    given_input = known_law(layers, facts)
+    upper_facts = numeric_facts(given_input, layers[1:]) if len(layers) > 1 else facts
+    found = []
+    for count in range(1, len(layers) + 1):
+        if facts.noiseless[count - 1] and layers[count - 1].channel.emits_reals():
+            found.append((np.nan, np.inf, Status.converged, 0.0))
+            continue
+        whole = _best(law, layers[:count], facts)
+        if np.all(facts.noiseless[: count - 1]):
+            given, error, status = _output_noise(layers[:count], facts), 0.0, whole.status
+        else:
+            inner = _best(given_input, layers[1:count], upper_facts)
+            size = float(layers[0].ratio)
+            given, error = size * inner.free_entropy, size * inner.error
+            status = max(whole.status, inner.status)
+        found.append(
+            (-whole.free_entropy, given - whole.free_entropy, status, whole.error + error)
+        )
+        if progress is not None:
+            progress(count, len(layers))
+    return found
+
+
+def _best(law: Any, layers: tuple[Layer, ...], facts: ChainFacts) -> EndPoint:
+    """The best fixed point of a chain, from the facts of that chain or of a longer one."""
+    count = len(layers)
+    points = ends(law, layers, facts.dark[:count], facts.rho[:count])
+    return max(points, key=lambda point: point.free_entropy)
+
+
+def _output_noise(layers: tuple[Layer, ...], facts: ChainFacts) -> float:
+    """-H(h_l | z_l) per input unit, from the last layer's own noise."""
+    rho = layers[-1].gain() * facts.rho[len(layers) - 1]
+    size = np.prod([float(layer.ratio) for layer in layers])
+    return float(size * known_potential(layers[-1].channel, jnp.asarray(rho)))
+
+
+def _dataset(
+    matrices: list[np.ndarray],
+    columns: list[tuple[float, float, Status, float]],
+    made_with: dict[str, Any],
+) -> "xr.Dataset":
+    import xarray as xr
+
+    from solvable.io import attributes
+
+    entropies, information, status, error = zip(*columns, strict=True)
+    data = xr.Dataset(
+        {
+            "entropy": ("layer", np.array(entropies)),
+            "mutual_information": ("layer", np.array(information)),
+            "units": ("layer", np.array([w.shape[0] for w in matrices])),
+            "status": ("layer", np.array(status, dtype=np.int8)),
+            "error_bound": ("layer", np.array(error)),
+        },
+        coords={"layer": np.arange(1, len(matrices) + 1)},
+    )
+    sizes = [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
+    data.attrs = attributes("entropy", "entropy", MultiLayer, {**made_with, "sizes": sizes})
+    data.attrs |= {name: made_with[name] for name in ("delta", "pre_delta", "prior")}
+    data.attrs["note"] = INFINITE if np.any(np.isinf(information)) else ""
+    return data
+
+
+INFINITE = (
+    "Without noise a layer of real outputs tells its input to infinitely many digits: its mutual "
+    "information is infinite and it has no entropy. Give `delta` or `pre_delta` a positive value."
+)
