@@ -22,6 +22,8 @@ LIMITS = {
     "fixed_points_10000_s": 1.5,
     "threshold_process_s": 6.0,
     "list_s": 0.4,
+    "chain_curve_50_s": 3.0,
+    "entropies_beyond_svd_s": 3.0,
 }
 PERCEPTRON = "GLM(prior=Rademacher(), channel=Sign())"
 SPECS = (
@@ -94,6 +96,31 @@ def curves(rounds):
     }
 
 
+def chains(rounds):
+    """A curve of a three-layer chain, and the entropies of a network of five wide layers."""
+    import numpy as np
+
+    import solvable as sv
+
+    rectifier = sv.Layer(ratio=1, channel=sv.ReLU())
+    model = sv.MultiLayer(
+        prior=sv.Gaussian(), layers=[rectifier, rectifier, sv.Layer(channel=sv.Linear(delta=0.1))]
+    )
+    ratios = np.linspace(0.1, 2, 50)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(1000, 1000)) / 1000**0.5 for _ in range(5)]
+    names = ["relu"] * 5
+    svd_s = median(lambda: [np.linalg.svd(w, compute_uv=False) for w in weights], rounds)
+    entropies_s = median(lambda: sv.entropy(weights, names, delta=1e-5), rounds)
+    return {
+        "chain_curve_50_s": median(
+            lambda: sv.curve(model, over={"layers[2].ratio": ratios}), rounds
+        ),
+        "svd_s": svd_s,
+        "entropies_beyond_svd_s": entropies_s - svd_s,
+    }
+
+
 def processes(rounds):
     """Whole processes of the command line, the compilation cache warm."""
     command = shutil.which("solvable", path=str(Path(sys.executable).parent)) or "solvable"
@@ -120,7 +147,7 @@ def main():
     options = parser.parse_args()
     os.environ.pop("OPENBLAS_CORETYPE", None)
     rounds = 3 if options.quick else options.rounds
-    found = {**curves(rounds), **processes(rounds)}
+    found = {**curves(rounds), **chains(min(rounds, 3)), **processes(rounds)}
     kept = {name: found[name] <= limit for name, limit in LIMITS.items()}
     print(json.dumps({"limits": LIMITS, "kept": kept, **found}, indent=2))
     return 0 if all(kept.values()) else 1

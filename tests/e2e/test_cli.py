@@ -470,3 +470,21 @@ def test_a_reader_that_leaves(folder):
         ["sh", "-c", f"'{command}' list --json | true"], capture_output=True, text=True
     )
     assert ran.stderr == ""
+
+
+def test_entropy_of_a_network(folder, answer, solvable):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(30, 40)) / 40**0.5, rng.normal(size=(20, 30)) / 30**0.5
+    np.savez("w.npz", W1=first, W2=second)
+    np.save("w.npy", first)
+    found = answer("entropy", "w.npz", "--activations", "linear,linear", "--delta", "0.1")
+    assert found["layers"]["units"] == [30, 20]
+    assert found["layers"]["status"] == ["converged", "converged"]
+    for arguments, message in (
+        (("w.npz", "--activations", "linear"), "`activations` must name one for each of 2 mat"),
+        (("w.npy", "--activations", "linear"), "`weights` must be an .npz file"),
+        (("none.npz", "--activations", "linear"), "`weights` must be an existing file"),
+    ):
+        code, out, err = solvable("entropy", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+import solvable as sv
 from solvable.bricks.channels.abs import Abs
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.channels.sign import Sign
@@ -116,3 +117,40 @@ def test_bad_input_is_one_sentence(problem):
             infer(model, X, y)
         message = str(caught.value)
         assert words in message and message.startswith("Argument `") and "\n" not in message
+
+
+CHAIN = sv.MultiLayer(
+    prior=sv.Gaussian(),
+    layers=[sv.Layer(channel=sv.ReLU()), sv.Layer(channel=sv.Linear(delta=0.01))],
+)
+
+
+def network(seed=0):
+    rng = np.random.default_rng(seed)
+    weights = [
+        rng.normal(size=(600, 300)) / np.sqrt(300),
+        rng.normal(size=(400, 600)) / np.sqrt(600),
+    ]
+    x = rng.normal(size=300)
+    return weights, weights[1] @ np.maximum(weights[0] @ x, 0) + 0.1 * rng.normal(size=400), x
+
+
+def test_a_chain_is_inferred_from_its_weights():
+    weights, y, x = network()
+    answer = sv.infer(CHAIN, design=weights, observation=y)
+    assert answer.status is Status.converged
+    error = float(np.mean((answer.mean - x) ** 2))
+    assert error == pytest.approx(answer.estimated_mse, rel=0.25)
+
+
+def test_weights_that_do_not_fit_a_chain_are_refused():
+    weights, y, _ = network()
+    with pytest.raises(ValueError, match="`design` must be a list of 2 weight matrices"):
+        sv.infer(CHAIN, design=weights[0], observation=y)
+    with pytest.raises(ValueError, match="one matrix for each of 2 layers, but held 1"):
+        sv.infer(CHAIN, design=weights[:1], observation=y)
+    with pytest.raises(ValueError, match="must have 600 columns"):
+        sv.infer(CHAIN, design=[weights[0], weights[0]], observation=y)
+    weights[1][0, 0] = np.nan
+    with pytest.raises(ValueError, match="must hold finite numbers"):
+        sv.infer(CHAIN, design=weights, observation=y)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,9 +18,7 @@ from solvable.cli.common import (
     prepare,
     whole,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
+from solvable.cli.weights import read_weights
 
 Weights = Annotated[
     str,
@@ -74,7 +71,7 @@ def entropy(
     noise = {"delta": decimal("delta", delta), "pre_delta": decimal("pre_delta", pre_delta)}
     whole("seed", seed, low=0)  # nothing here is random, but a bad seed is bad input
     desk = Desk(json, out, quiet)
-    matrices = read_weights(weights)
+    matrices = read_weights(weights, "weights")
     prepare(load)
     import solvable as sv
     from solvable import io
@@ -90,31 +87,3 @@ def entropy(
         desk.note(dataset.attrs["note"])
     desk.answer(io.document(dataset), lambda width: tables.entropy(dataset))
     return int(io.failed(dataset))
-
-
-def read_weights(text: str) -> list[np.ndarray]:
-    """The matrices in an .npz file, by the numbers in their names.
-
-    Raises:
-        ValueError: one sentence, if the file is missing, is no .npz file or holds no matrix.
-    """
-    import zipfile
-    from pathlib import Path
-
-    import numpy as np
-
-    path = Path(text)
-    if not path.is_file():
-        raise ValueError(f"Argument `weights` must be an existing file, but was `{text}`.")
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(f"Argument `weights` must be an .npz file, but was `{text}`.") from None
-    if not arrays:
-        raise ValueError(f"Argument `weights` must hold matrices, but `{text}` is empty.")
-
-    def place(name: str) -> tuple[list[int], str]:
-        return [int(digits) for digits in re.findall(r"\d+", name)], name
-
-    return [arrays[name] for name in sorted(arrays, key=place)]

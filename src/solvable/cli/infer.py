@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, decimal, model_of, whole
+from solvable.cli.weights import read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,10 @@ Center = Annotated[
     bool, typer.Option("--center", help="Subtract the means of the design's columns.")
 ]
 Damping = Annotated[
-    str, typer.Option("--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier.")
+    str,
+    typer.Option(
+        "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
+    ),
 ]
 Variances = Annotated[
     str, typer.Option("--variances", metavar="KIND", help="scalar, or vector for uneven designs.")
@@ -46,17 +50,18 @@ def infer(
 ) -> int:
     """Posterior means and variances of the signal behind your data.
 
-    Rows of the design are samples; entries of variance 1/p are what the theory expects. With --out
-    DIR, writes infer.npz.
+    Rows of the design are samples; entries of variance 1/p are what the theory expects. The design
+    of a MultiLayer is an .npz file of its weights W1, W2, ..., input first. With --out DIR, writes
+    infer.npz.
 
     \b
     Example:
       solvable infer "GLM(prior=Gaussian(), channel=Linear(delta=0.1))" --design X.npy --observation y.npy
     """  # noqa: E501
-    X, y = read_array("design", design), read_array("observation", observation)
+    y = read_array("observation", observation)
     options = {
         "center": center,
-        "damping": decimal("damping", damping),
+        "damping": damping if damping == "adaptive" else decimal("damping", damping),
         "variances": variances,
         "seed": whole("seed", seed, low=0),
     }
@@ -67,6 +72,8 @@ def infer(
     from solvable.cli import tables
     from solvable.core.status import Status
 
+    is_chain = isinstance(model, sv.MultiLayer)
+    X: Any = read_weights(design, "design") if is_chain else read_array("design", design)
     with desk.working("inference"):
         posterior = sv.infer(model, design=X, observation=y, **options)
     document = io.strict(posterior.document())

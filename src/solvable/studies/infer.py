@@ -15,15 +15,17 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
-from solvable.algorithms.multilayer_run import Outcome
-from solvable.algorithms.problem import check_shapes
+from solvable.algorithms.multilayer_run import Outcome, run
+from solvable.algorithms.problem import Problem, assemble, check_shapes
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64
 from solvable.core.randomness import key_for
+from solvable.core.specification import numeric
 from solvable.core.status import Status, severity
 from solvable.models.glm import GLM
 from solvable.models.glm_instances import solve
+from solvable.models.multi_layer import MultiLayer
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -77,28 +79,29 @@ class Inference:
 
 
 def infer(
-    model: GLM,
+    model: GLM | MultiLayer,
     design: Any,
     observation: Any,
     *,
     seed: int = 0,
     variances: str = "scalar",
     center: bool = False,
-    damping: float = 0.0,
+    damping: float | str = 0.0,
     tolerance: float = 1e-6,
     max_steps: int = 1000,
 ) -> Inference:
     """Posterior means and variances of w given y ~ P(. | X w), w_i ~ prior, by message passing.
 
     Args:
-        model: a `GLM`; its alpha is not used and may be unset.
+        model: a `GLM` or a `MultiLayer`; alpha and ratios are not used and may be unset.
         design: X, shape (n, p), taken as it is: an array (a memory map is not copied), a SciPy
-            sparse matrix, or an object with `shape`, `matvec` and `rmatvec`.
+            sparse matrix, or an object with `shape`, `matvec` and `rmatvec`. For a `MultiLayer`
+            the list of its weight matrices, input first.
         observation: y, shape (n,), or (n, k) for k signals seen through one design.
         seed: of the spectral start, which only even channels need.
         variances: "scalar", for entries of one size, or "vector".
         center: subtract the means of the design's columns and estimate the shift of z they make.
-        damping: in [0, 1); try 0.3 to 0.7 if the residual oscillates.
+        damping: in [0, 1), try 0.3 to 0.7 if the residual oscillates; or "adaptive".
         tolerance: on the undamped residual.
         max_steps: at most so many iterations.
 
@@ -120,23 +123,43 @@ def infer(
         ('converged', True)
     """
     require_x64()
-    instance("model", model, GLM, "a GLM")
+    instance("model", model, (GLM, MultiLayer), "a GLM or a MultiLayer")
     boolean("center", center)
-    wrapped, y = _checked(model, design, observation)
-    outcome = solve(
-        model,
-        Data(wrapped, y),
-        key_for(seed, "infer"),
+    options: dict[str, Any] = dict(
         variances=variances,
         center=center,
         damping=damping,
         tolerance=tolerance,
         max_steps=max_steps,
     )
+    if isinstance(model, MultiLayer):
+        problem = _checked_chain(model, design, observation)
+        return _summary(model, run(problem, **options), "")
+    wrapped, y = _checked(model, design, observation)
+    outcome = solve(model, Data(wrapped, y), key_for(seed, "infer"), **options)
     return _summary(model, outcome, _scale_note(wrapped, center))
 
 
-def _summary(model: GLM, outcome: Outcome, note: str) -> Inference:
+def _checked_chain(model: MultiLayer, weights: Any, observation: Any) -> Problem:
+    """The chain with its weights and observation, once they are known to fit."""
+    if not isinstance(weights, list | tuple):
+        raise fail("design", f"be a list of {len(model.layers)} weight matrices", weights)
+    if len(weights) != len(model.layers):
+        raise ValueError(
+            f"Argument `design` must hold one matrix for each of {len(model.layers)} layers, "
+            f"but held {len(weights)}."
+        )
+    wrapped = [as_design(w, f"design[{k}]") for k, w in enumerate(weights)]
+    for design in wrapped:
+        _check_finite(design)
+    y = array("observation", observation)
+    bare = numeric(model)
+    problem = assemble(bare.prior, [layer.channel for layer in bare.layers], wrapped, y)
+    model.layers[-1].channel.check_observation(y.ravel())
+    return problem
+
+
+def _summary(model: GLM | MultiLayer, outcome: Outcome, note: str) -> Inference:
     """What a run found, with the worst status of all observation vectors."""
     codes = np.atleast_1d(outcome.status)
     worst = int(np.argmax(severity(codes)))
