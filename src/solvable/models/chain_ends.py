@@ -22,12 +22,12 @@ from solvable.bricks.priors.base import Law, prior_moments
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.status import Status
 
-_COARSE = 7  # nodes of iteration and Jacobians; the last steps take ORDER and FINE_ORDER
-_SETTLED = 3e-2  # change of every ln q_hat in one step, after which Newton's method takes over
+_COARSE = 5  # nodes of iteration and Jacobians; the last steps take ORDER and FINE_ORDER
+_SETTLED = 0.1  # change of every ln q_hat in one step, after which Newton's method takes over
 _MAX_STEPS = 2000
 _NEWTON_STEPS = 30
 _TOLERANCE = 1e-6
-_APART = 1e-6
+_APART = 1e-3
 _DARK, _KNOWN = 1e-30, 1e-24  # q_hat that shows nothing, V / rho of what is known
 _NO_CHANNEL = Linear()
 
@@ -178,11 +178,18 @@ def _linearized(
             moments, carried = found[1:3], above[1:3]
         else:
             at = jnp.asarray(mixed[1:3])
-            found, slope = (np.asarray(a) for a in _output(layer.channel, at, nodes, slopes))
+            found, slope = (
+                np.asarray(a) for a in _output(layer.channel, at, _output_nodes(nodes), slopes)
+            )
             above = slope @ through[1:3]
             entropy += size * found[1]
         gaps[k], jacobian[k] = mixed[0] - found[0], through[0] - above[0]
     return gaps, jacobian, float(entropy)
+
+
+def _output_nodes(nodes: int) -> int:
+    """The observation's panels are finer than those of hidden layers: it needs fewer nodes."""
+    return max(_COARSE, (5 * nodes) // 7)
 
 
 def _with_jacobian(function: Any, inputs: Array, slopes: bool = True) -> tuple[Array, Array]:
