@@ -161,12 +161,17 @@ def provenance(
     return dumps(
         {
             "verb": verb,
-            "model": repr(model),
+            "model": _named(model),
             "arguments": dict(arguments),
             "seed": seed,
             "versions": versions(),
         }
     )
+
+
+def _named(model: object) -> str:
+    """A model's specification, or the name of a class."""
+    return model.__name__ if isinstance(model, type) else repr(model)
 
 
 def attributes(
@@ -183,11 +188,11 @@ def attributes(
     Returns:
         kind, model (its specification), rigour, references and provenance.
     """
-    named = model if isinstance(model, type) else type(model)
-    card = catalog.entries("model")[named.__name__]
+    name = _named(model)
+    card = catalog.entries("model")[name.partition("(")[0]]
     return {
         "kind": kind,
-        "model": named.__name__ if isinstance(model, type) else repr(model),
+        "model": name,
         "rigour": card.rigour,
         "references": ",".join(card.references),
         "provenance": provenance(verb, model, arguments),

@@ -165,7 +165,7 @@ def assemble(
     for k, channel in enumerate(channels[:-1]):
         instance(f"channels[{k}]", channel, AbstractHiddenChannel, "a channel that can be hidden")
     for k in range(1, len(designs)):
-        _check_link(k, designs[k - 1], designs[k])
+        check_link(k, designs[k - 1], designs[k])
     if any(is_traced(x) for x in (observation, *given)) or any(
         isinstance(design, Traced) for design in designs
     ):
@@ -175,7 +175,7 @@ def assemble(
     return Problem(prior, tuple(channels), designs, shifts, observation)
 
 
-def _check_link(k: int, below: AbstractDesign, design: AbstractDesign) -> None:
+def check_link(k: int, below: AbstractDesign, design: AbstractDesign) -> None:
     """Refuse a layer that does not fit the one below it."""
     if design.p != below.n:
         raise ValueError(

@@ -176,7 +176,7 @@ class HiddenLaw(AbstractAnalyticLaw):
     V: Float[Array, ""]
 
     def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
-        V = _visible(self.q, self.V)
+        V = visible(self.q, self.V)
         found = hidden_averages(self.channel, self.q, V, q_hat, hidden_order(order))
         return PriorMoments(found.overlap, found.variance, found.information)
 
@@ -245,7 +245,7 @@ def climb(
     moments = prior_moments(prior, q_hat, nodes)
     found = [q_hat]
     for layer in layers[:-1]:
-        mixed = layer.mixing(q_hat, moments.overlap, _visible(moments.overlap, moments.variance))
+        mixed = layer.mixing(q_hat, moments.overlap, visible(moments.overlap, moments.variance))
         channel, order = hidden_channel(layer), hidden_order(nodes)
         q_hat = lift(channel, mixed.overlap, mixed.variance, mixed.snr, order)
         moments = hidden_averages(channel, mixed.overlap, mixed.variance, q_hat, order)
@@ -375,7 +375,7 @@ def descend(
     From the observation at z_L down to the input: what every layer sends below it, and the new
     overlaps; then the messages through the weights, which the next step starts from.
     """
-    z = list(zip(order.z_overlap, _visible(order.z_overlap, order.z_variance), strict=True))
+    z = list(zip(order.z_overlap, visible(order.z_overlap, order.z_variance), strict=True))
     snr = copies * channel_moments(layers[-1].channel, *z[-1], nodes).snr
     found = []
     for k in range(len(layers) - 1, -1, -1):
@@ -383,23 +383,23 @@ def descend(
         q_hat = layer.received(sent, order.q_hat[k], order.variance[k], z[k][1])
         if k > 0:
             below, count = hidden_channel(layers[k - 1]), hidden_order(nodes)
-            moments = hidden_averages(below, *z[k - 1], _seen(q_hat), count)
+            moments = hidden_averages(below, *z[k - 1], shown(q_hat), count)
             snr = moments.snr
         else:
-            moments = prior_moments(prior, _seen(q_hat), nodes)
-        q, V = moments.overlap, _visible(moments.overlap, moments.variance)
+            moments = prior_moments(prior, shown(q_hat), nodes)
+        q, V = moments.overlap, visible(moments.overlap, moments.variance)
         spread = layer.passed(sent, q_hat, V, z[k][1])
         rho, coupling = layer.gain() * (q + V), layer.mixing(q_hat, q, V).coupling
         found.append((q_hat, q, V, moments.information, rho - spread, spread, coupling))
     return ChainOrder(*(jnp.stack(x) for x in zip(*found[::-1], strict=True)))
 
 
-def _visible(q: Array, V: Array) -> Array:
+def visible(q: Array, V: Array) -> Array:
     """V, never so small that 1 / sqrt(V) is infinite."""
     return jnp.maximum(V, _KNOWN * (q + V))
 
 
-def _seen(q_hat: Array) -> Array:
+def shown(q_hat: Array) -> Array:
     """A signal-to-noise ratio of zero is one too small to matter."""
     return jnp.maximum(q_hat, 1e-30)
 

@@ -112,6 +112,20 @@ def blind_layers(layers: tuple[Layer, ...], found: ChainFacts) -> int:
     return 0
 
 
+def recovery_scale(layers: tuple[Layer, ...], found: ChainFacts) -> tuple[bool, float]:
+    """Whether q = rho on every layer is a fixed point, and the scale above which it is stable.
+
+    Every layer must be noiseless and pass on more dimensions than the input has, d_x / prod ratio
+    per unit; the observation then needs d_x / (d_z prod ratio), or nothing where it is discrete.
+    """
+    fixes_x, fixes_z = found.dimension[0], found.dimension[-1]
+    ratios = np.array([float(layer.ratio) for layer in layers[:-1]])
+    needed = fixes_x / np.cumprod([1.0, *ratios])
+    passes = bool(np.all(needed[:-1] < found.dimension[1:-1] * ratios)) or fixes_x == 0
+    recovered = bool(np.all(found.noiseless)) and passes and bool(fixes_z > 0 or fixes_x == 0)
+    return recovered, float(needed[-1] / fixes_z) if fixes_z > 0 else 0.0
+
+
 def unseen_law(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> HiddenLaw:
     """Law of h_count while nothing is known of the layers below it."""
     layer = layers[count - 1]

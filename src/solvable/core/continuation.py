@@ -49,7 +49,20 @@ class Curve(eqx.Module):
 
         inside = jnp.clip(t, 0.0, 1.0)
         value, slope = jax.jvp(cubic, (inside,), (jnp.ones_like(inside),))
-        return value + (t - inside) * width * slope / width, slope / width
+        return value + (t - inside) * slope, slope / width
+
+
+def with_jacobian(
+    function: Callable[[Array], Array], x: Float[Array, " n"]
+) -> tuple[Float[Array, " m"], Float[Array, "m n"]]:
+    """A vector function's value and its Jacobian, evaluated together."""
+
+    def twice(x: Array) -> tuple[Array, Array]:
+        value = function(x)
+        return value, value
+
+    jacobian, value = jax.jacfwd(twice, has_aux=True)(x)
+    return value, jacobian
 
 
 def corrected(

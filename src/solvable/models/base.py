@@ -51,7 +51,7 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
 
     @abstractmethod
     def coordinate(
-        self, scale_range: tuple[float, float]
+        self, limits: Limits, scale_range: tuple[float, float]
     ) -> tuple[Any, Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """A coordinate with `model`, `order_at(x, nodes)` and `level_at(x, nodes)`; its table.
 

@@ -24,6 +24,7 @@ from solvable.bricks.chain_facts import (
     known_law,
     known_potential,
     numeric_facts,
+    recovery_scale,
     unseen_law,
     weak_recovery,
 )
@@ -42,7 +43,7 @@ from solvable.core.branches import (
     find_roots,
     uniform_table,
 )
-from solvable.core.continuation import Curve, corrected, trace
+from solvable.core.continuation import Curve, corrected, trace, with_jacobian
 from solvable.core.quadrature import ORDER
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
@@ -137,11 +138,11 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     # ---- the coordinate
 
     def coordinate(
-        self, scale_range: tuple[float, float]
+        self, limits: Limits, scale_range: tuple[float, float]
     ) -> tuple[ChainCoordinate, np.ndarray, np.ndarray]:
         """The coordinate with a table of its level where fixed points in the range can lie."""
         bare = self._bare()
-        low, high = self._bounds(bare, scale_range)
+        low, high = self._bounds(bare, limits, scale_range)
         if len(self.chain()[1]) == 1:
             problem = ChainCoordinate(bare, None)
             return problem, *uniform_table(problem, low[0], high[0], self._table_nodes())
@@ -156,13 +157,13 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         return _NESTED_NODES if nested else ORDER
 
     def _bounds(
-        self, bare: "AbstractChainModel", scale_range: tuple[float, float]
+        self, bare: "AbstractChainModel", limits: Limits, scale_range: tuple[float, float]
     ) -> tuple[np.ndarray, np.ndarray]:
         """ln q_hat below and above every fixed point: state evolution from the two ends.
 
         The ends of the axis where an end is itself a fixed point.
         """
-        limits, facts = self.limits(), self._facts()
+        facts = self._facts()
         count = len(facts.rho)
         low, high = np.full(count, LOWEST), np.full(count, HIGHEST)
         if limits.trivial:
@@ -188,19 +189,14 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         highest = np.inf
         if not facts.noiseless[-1]:
             highest = float(_moments(channel, rho, EDGE * rho).snr)
-        fixes_x, fixes_z = facts.dimension[0], facts.dimension[-1]
-        needed = fixes_x / np.cumprod([1.0, *(float(x.ratio) for x in layers[:-1])])
-        given = facts.dimension[1:-1] * np.array([float(x.ratio) for x in layers[:-1]])
-        inner = bool(np.all(needed[:-1] < given)) or fixes_x == 0
-        recovered = bool(np.all(facts.noiseless)) and inner and (fixes_z > 0 or fixes_x == 0)
-        recovery = float(needed[-1] / fixes_z) if fixes_z > 0 else 0.0
+        recovered, recovery = recovery_scale(layers, facts)
         return Limits(
             trivial=blind > 0,
             weak_recovery=weak,
             weak_recovery_error=weak_error,
             recovered=recovered,
             recovery=recovery if recovered else np.nan,
-            perfect=recovery if recovered and fixes_z > 0 else np.nan,
+            perfect=recovery if recovered and facts.dimension[-1] > 0 else np.nan,
             highest_response=highest,
         )
 
@@ -233,7 +229,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     ) -> Float[np.ndarray, " n"]:
         """f at q = 0, or at q = rho, -H or infinite."""
         bare = self._bare()
-        facts, limits = self._facts(), self.limits()
+        facts = self._facts()
         prior, layers = bare.chain()
         if place == "trivial":
             if blind_layers(layers, facts) < len(layers):
@@ -243,7 +239,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             return scales * blind * float(chain.widths(layers)[-1])
         if facts.dimension[-1] == 0:
             return np.full(len(scales), -float(prior.entropy()))
-        return np.where(scales > limits.recovery, np.inf, -np.inf)
+        return np.where(scales > recovery_scale(layers, facts)[1], np.inf, -np.inf)
 
     def end_observables(
         self, place: str, scales: Float[np.ndarray, " n"]
@@ -348,12 +344,7 @@ def _climbed(model: AbstractChainModel, x: Array) -> Array:
 
 @eqx.filter_jit
 def _linearized(model: AbstractChainModel, X: Array) -> tuple[Array, Array]:
-    def gaps(X: Array) -> tuple[Array, Array]:
-        found = chain.closure(*model.chain(), X, _TRACE_NODES)[0][:-1]
-        return found, found
-
-    jacobian, found = jax.jacfwd(gaps, has_aux=True)(X)
-    return found, jacobian
+    return with_jacobian(lambda X: chain.closure(*model.chain(), X, _TRACE_NODES)[0][:-1], X)
 
 
 @eqx.filter_jit

@@ -8,7 +8,6 @@ layer is one compiled program, shared by all layers of its kind and by chains of
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -19,6 +18,7 @@ from solvable.bricks.channels.base import AbstractChannel, channel_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.priors.base import Law, prior_moments
+from solvable.core.continuation import with_jacobian
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.status import Status
 
@@ -28,7 +28,6 @@ _MAX_STEPS = 2000
 _NEWTON_STEPS = 30
 _TOLERANCE = 1e-6
 _APART = 1e-3
-_DARK, _KNOWN = 1e-30, 1e-24  # q_hat that shows nothing, V / rho of what is known
 _NO_CHANNEL = Linear()
 
 
@@ -88,10 +87,10 @@ def _swept(prior: Law, layers: tuple[Layer, ...], state: list[np.ndarray]) -> li
         weights, sent = _weights_of(layers[k]), snr
         q_hat = _received(weights, sent, jnp.asarray(state[k]))
         if k > 0:
-            at = jnp.append(jnp.asarray(state[k - 1][3:]), jnp.maximum(q_hat, _DARK))
+            at = jnp.append(jnp.asarray(state[k - 1][3:]), chain.shown(q_hat))
             snr, q, V, _ = _averaged(hidden_channel(layers[k - 1]), at, _COARSE)
         else:
-            q, V, _ = _seen(prior, jnp.maximum(q_hat, _DARK), _COARSE)
+            q, V, _ = _seen(prior, chain.shown(q_hat), _COARSE)
         new.append(np.asarray(_passed(weights, sent, q_hat, q, V, jnp.asarray(state[k]))))
     return new[::-1]
 
@@ -108,7 +107,7 @@ def _received(weights: Layer, snr: Array, state: Array) -> Array:
 
 @eqx.filter_jit
 def _passed(weights: Layer, snr: Array, q_hat: Array, q: Array, V: Array, state: Array) -> Array:
-    V = jnp.maximum(V, _KNOWN * (q + V))
+    V = chain.visible(q, V)
     spread = weights.passed(snr, q_hat, V, state[4])
     return jnp.stack([q_hat, q, V, weights.gain() * (q + V) - spread, spread])
 
@@ -192,22 +191,17 @@ def _output_nodes(nodes: int) -> int:
     return max(_COARSE, (5 * nodes) // 7)
 
 
-def _with_jacobian(function: Any, inputs: Array, slopes: bool = True) -> tuple[Array, Array]:
+def _sloped(function: Any, inputs: Array, slopes: bool) -> tuple[Array, Array]:
     if not slopes:
         value = function(inputs)
         return value, jnp.zeros((*value.shape, *inputs.shape))
 
-    def twice(inputs: Array) -> tuple[Array, Array]:
-        value = function(inputs)
-        return value, value
-
-    jacobian, value = jax.jacfwd(twice, has_aux=True)(inputs)
-    return value, jacobian
+    return with_jacobian(function, inputs)
 
 
 @eqx.filter_jit
 def _source(prior: Law, x: Array, nodes: int) -> tuple[Array, Array]:
-    return _with_jacobian(lambda x: jnp.stack(list(prior_moments(prior, jnp.exp(x), nodes))), x)
+    return with_jacobian(lambda x: jnp.stack(list(prior_moments(prior, jnp.exp(x), nodes))), x)
 
 
 @eqx.filter_jit
@@ -218,7 +212,7 @@ def _mixed(weights: Layer, inputs: Array) -> tuple[Array, Array]:
         found = weights.mixing(jnp.exp(inputs[0]), inputs[1], inputs[2])
         return jnp.stack([jnp.log(found.snr), *found[1:]])
 
-    return _with_jacobian(mixing, inputs)
+    return with_jacobian(mixing, inputs)
 
 
 @eqx.filter_jit
@@ -232,7 +226,7 @@ def _hidden(
         found = hidden_averages(channel, inputs[0], inputs[1], jnp.exp(inputs[2]), order)
         return jnp.stack([jnp.log(found.snr), *found[1:]])
 
-    return _with_jacobian(averages, inputs, slopes)
+    return _sloped(averages, inputs, slopes)
 
 
 @eqx.filter_jit
@@ -245,4 +239,4 @@ def _output(
         found = channel_moments(channel, inputs[0], inputs[1], nodes)
         return jnp.stack([jnp.log(found.snr), found.potential])
 
-    return _with_jacobian(averages, inputs, slopes)
+    return _sloped(averages, inputs, slopes)

@@ -20,8 +20,9 @@ WIDEST = (1e-6, 1e6)  # scales that a search for thresholds covers
 
 def tabulate(model: AbstractScalarReplicaModel, scale_range: tuple[float, float]) -> Scan:
     """The scan of a model; its scale parameter plays no part."""
-    problem, x, h = model.coordinate(scale_range)
-    return scan(problem, model.limits(), x, h)
+    limits = model.limits()
+    problem, x, h = model.coordinate(limits, scale_range)
+    return scan(problem, limits, x, h)
 
 
 def scale_of(model: AbstractScalarReplicaModel) -> float:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 import numpy as np
 
+from solvable.algorithms.designs import as_design
+from solvable.algorithms.problem import check_link
 from solvable.bricks.chain import Layer
 from solvable.bricks.chain_facts import (
     ChainFacts,
@@ -109,13 +111,9 @@ def checked_weights(weights: Sequence[Any]) -> list[np.ndarray]:
     if not isinstance(weights, list | tuple) or not weights:
         raise fail("weights", "be a list of at least one matrix", weights)
     matrices = [array(f"weights[{k}]", w, ndim=2) for k, w in enumerate(weights)]
-    for k in range(1, len(matrices)):
-        wanted, got = matrices[k - 1].shape[0], matrices[k].shape
-        if got[1] != wanted:
-            raise ValueError(
-                f"Argument `weights[{k}]` must have {wanted} columns, the rows of "
-                f"`weights[{k - 1}]`, but had shape {got}."
-            )
+    designs = [as_design(matrix) for matrix in matrices]
+    for k in range(1, len(designs)):
+        check_link(k, designs[k - 1], designs[k])
     return matrices
 
 
