@@ -14,9 +14,9 @@ The code, and what it does about negative precisions and exact recovery, is in `
 from typing import Any
 
 from solvable.algorithms import multilayer_amp, multilayer_run
+from solvable.algorithms.convergence import Info, Outcome
 from solvable.algorithms.designs import as_design
-from solvable.algorithms.multilayer_amp import Info, Start, State
-from solvable.algorithms.multilayer_run import Outcome
+from solvable.algorithms.multilayer_amp import Start, State
 from solvable.algorithms.problem import Problem, assemble
 from solvable.bricks.channels.base import AbstractChannel
 from solvable.bricks.priors.base import AbstractPrior

@@ -34,16 +34,18 @@ All vector work between two products is one function, and on the host one compil
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from solvable.algorithms import nodes, programs
+from solvable.algorithms.convergence import Info, Snapshot
 from solvable.algorithms.designs import AbstractDesign, Centered, Vector, column_means
-from solvable.algorithms.problem import Layout, Problem
+from solvable.algorithms.problem import Layout, Problem, chosen_rows
 from solvable.core.arguments import choice, fail
 from solvable.core.specification import numeric
 
@@ -141,29 +143,28 @@ class State:
         """Output estimates of the first layer, the only one of a generalized linear model."""
         return self.layout.vector(self.layers[0].g, self.sizes[1])
 
+    def snapshot(self) -> Snapshot:
+        """Means and variances of every layer."""
+        return [(layer.mean, layer.variance) for layer in self.layers]
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Info:
-    """What a step reports; one entry for each right-hand side or stacked problem.
+    def expected_error(self) -> np.ndarray:
+        """Mean posterior variance of the input, one for each row."""
+        return np.ravel(self.layers[0].average)
 
-    Attributes:
-        residual: distance of F(x) from x without damping: the largest over the layers of the root
-            mean squares of the means and of V g, relative to the roots of the second moments of h
-            and z, and the mean of the variances, relative to rho.
-        size: mean square of the means relative to rho, the largest over the layers.
-        output_variance: V_L, the variance of z_L given the other samples (its mean, if vector).
-        variance: mean posterior variance of h_0, the error that its estimate expects of itself.
-        negative_precision: how many precisions were negative and replaced.
-        kept_precision: how many precisions were kept from the step before at exact recovery.
-    """
-
-    residual: Vector
-    size: Vector
-    output_variance: Vector
-    variance: Vector
-    negative_precision: Any
-    kept_precision: Any
+    def restarted(self, rows: np.ndarray, snapshot: Snapshot) -> "State":
+        """The state with all but these rows at the snapshot, remembering nothing else."""
+        layers = []
+        for layer, (mean, variance) in zip(self.layers, snapshot, strict=True):
+            size = self.sizes[len(layers)]
+            average = np.mean(variance[:, :size], axis=1, keepdims=True)
+            quiet = layer._replace(mean=mean, variance=variance, average=average)
+            memory = {
+                name: np.zeros(np.shape(value))
+                for name in ("g", "precision", "offset")
+                if (value := getattr(layer, name)) is not None
+            }
+            layers.append(chosen_rows(rows, layer, quiet._replace(**memory)))
+        return replace(self, layers=tuple(layers))
 
 
 def init(

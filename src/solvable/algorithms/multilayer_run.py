@@ -1,58 +1,18 @@
-"""Message passing to convergence: the best iterate of every right-hand side, with its status.
+"""Multi-layer AMP to convergence.
 
 Do not read the variances as error bars where the rows or columns of a design are strongly
 correlated: the algorithm assumes that they are not.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
 
-from solvable.algorithms.damping import damping_rule
+from solvable.algorithms.convergence import Outcome, follow
 from solvable.algorithms.designs import mean_strength
-from solvable.algorithms.multilayer_amp import Info, Start, State, init, step
+from solvable.algorithms.multilayer_amp import Start, State, init, step
 from solvable.algorithms.problem import Problem
-from solvable.core.arguments import integer, non_negative
-from solvable.core.precision import require_x64
-from solvable.core.status import Status
-
-
-class Outcome(eqx.Module):
-    """What a run of message passing ended with; one entry for each right-hand side.
-
-    Attributes:
-        mean: posterior means of the input at the best iterate (the converged one, else that of
-            least residual).
-        variance: posterior variances there.
-        hidden_means: posterior means of h_1, ..., h_{L-1} there; empty for one layer.
-        hidden_variances: their posterior variances.
-        status: codes of `Status`, an integer array.
-        residual: |F(x) - x| at the best iterate, as in `Info`.
-        error_bound: residual / (1 - rate), the distance to the fixed point if the last rate of
-            contraction holds; infinite if the iteration does not contract.
-        steps: iterations until the status was decided.
-        negative_precision: negative precisions met and replaced on the way.
-        kept_precision: precisions kept at exact recovery.
-        messages: one sentence for each problem: what happened and what to try.
-        history: what `observe` returned, one entry an iteration, the start first.
-    """
-
-    mean: np.ndarray
-    variance: np.ndarray
-    hidden_means: tuple[np.ndarray, ...]
-    hidden_variances: tuple[np.ndarray, ...]
-    status: np.ndarray
-    residual: np.ndarray
-    error_bound: np.ndarray
-    steps: np.ndarray
-    negative_precision: np.ndarray
-    kept_precision: np.ndarray
-    messages: tuple[str, ...] = eqx.field(static=True)
-    history: list[Any]
 
 
 def run(
@@ -96,145 +56,29 @@ def run(
         >>> Status(int(outcome.status)).name, round(float(np.mean((outcome.mean - x) ** 2)), 2)
         ('converged', 0.03)
     """
-    require_x64()
-    rule = damping_rule(damping, problem.layout.batch)
-    non_negative("tolerance", tolerance)
-    integer("max_steps", max_steps, low=1)
-    state = init(problem, start, variances=variances, center=center)
-    watch = _Watch(problem, state, tolerance)
-    history = [] if observe is None else [observe(state)]
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # watched below
-        for _ in range(max_steps):
-            state, info = step(problem, state, damping=rule.damping)
-            state = watch.update(state, info, rule.patient)
-            rule = rule.after(np.atleast_1d(info.residual), watch.left)
-            if observe is not None:
-                history.append(observe(state))
-            if np.all(watch.done):
-                break
-    return watch.outcome(history, centered=center)
-
-
-class _Watch:
-    """Follows every right-hand side of a run: its best iterate, and how it ends."""
-
-    def __init__(self, problem: Problem, state: State, tolerance: float):
-        self.problem, self.tolerance = problem, tolerance
-        self.best = _estimates(state)
-        batch = problem.layout.batch
-        self.residual, self.last, self.rate = (np.full(batch, np.inf) for _ in range(3))
-        self.status = np.full(batch, Status.max_steps, dtype=np.int8)
-        self.done, self.rising, self.left = (np.zeros(batch, bool) for _ in range(3))
-        self.steps, self.negative, self.kept = (np.zeros(batch, int) for _ in range(3))
-        self.expected = np.ravel(state.layers[0].average)
-
-    def update(self, state: State, info: Info, patient: np.ndarray) -> State:
-        """Take note of a step; right-hand sides that diverged go back to their best iterate.
-
-        Those that are `patient` go on from there, the others end.
-        """
-        info = jax.tree.map(np.atleast_1d, info)
-        finite = np.isfinite(info.residual) & np.isfinite(info.variance) & (info.size < _FAR)
-        open_ = ~self.done
-        self.steps += open_
-        self.negative += open_ * info.negative_precision
-        self.kept += open_ * info.kept_precision
-        better = open_ & finite & (info.residual <= self.residual)
-        self.best = _chosen(better, _estimates(state), self.best)
-        self.residual = np.where(better, info.residual, self.residual)
-        self.rate = np.where(open_ & finite, info.residual / self.last, self.rate)
-        self.rising = np.where(open_, ~(info.variance <= self.expected), self.rising)
-        self.last, self.expected = info.residual, info.variance
-        arrived = open_ & finite & (info.residual <= self.tolerance)
-        self.status[arrived] = Status.converged
-        self.left = ~finite
-        ends = open_ & ~finite & ~patient
-        self.status[ends] = Status.left_domain
-        self.status[ends & np.isinf(self.residual)] = Status.non_finite
-        self.done = self.done | arrived | ends
-        return state if finite.all() else self._reset(state, finite)
-
-    def _reset(self, state: State, finite: np.ndarray) -> State:
-        layers = []
-        for layer, (mean, variance) in zip(state.layers, self.best, strict=True):
-            average = np.mean(
-                variance[:, : self.problem.sizes[len(layers)]], axis=1, keepdims=True
-            )
-            quiet = layer._replace(mean=mean, variance=variance, average=average)
-            memory = {
-                name: np.zeros(np.shape(value))
-                for name in ("g", "precision", "offset")
-                if (value := getattr(layer, name)) is not None
-            }
-            layers.append(_chosen(finite, layer, quiet._replace(**memory)))
-        return replace(state, layers=tuple(layers))
-
-    def outcome(self, history: list[Any], centered: bool) -> Outcome:
-        """The best iterates with their statuses and messages."""
-        layout, sizes = self.problem.layout, self.problem.sizes
-        strength, where = self._strength(centered)
-        stuck = (self.status == Status.max_steps) & (strength > 1)
-        self.status[stuck] = Status.left_domain
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bound = np.where(self.rate < 1, self.residual / (1 - self.rate), np.inf)
-        means, variances = (
-            [np.array(layout.vector(x, n)) for x, n in zip(kind, sizes, strict=False)]
-            for kind in zip(*self.best, strict=True)
-        )
-        numbers = (self.status, self.residual, bound, self.steps, self.negative, self.kept)
-        if layout.shape == "vector":
-            numbers = tuple(x.reshape(()) for x in numbers)
-        return Outcome(
-            means[0],
-            variances[0],
-            tuple(means[1:]),
-            tuple(variances[1:]),
-            *numbers,
-            messages=tuple(
-                _message(Status(int(code)), float(above), name, bool(rising))
-                for code, above, name, rising in zip(
-                    self.status, strength, where, self.rising, strict=True
-                )
-            ),
-            history=history,
-        )
-
-    def _strength(self, centered: bool) -> tuple[np.ndarray, list[str]]:
-        """How far the mean of a design sticks out, at most, and of which one."""
-        designs, batch = self.problem.designs, self.problem.layout.batch
-        if centered or np.all(self.status == Status.converged):
-            return np.zeros(batch), [""] * batch
-        found = np.stack([np.zeros(batch) + mean_strength(design) for design in designs])
-        single = len(designs) == 1
-        names = ["the design" if single else f"`weights[{k}]`" for k in range(len(designs))]
-        return found.max(axis=0), [names[k] for k in found.argmax(axis=0)]
-
-
-def _estimates(state: State) -> list[tuple[Any, Any]]:
-    return [(layer.mean, layer.variance) for layer in state.layers]
-
-
-def _chosen(rows: np.ndarray, first: Any, second: Any) -> Any:
-    """Some rows of the arrays of one tree, the others of another; no copies if one has all."""
-    if rows.all():
-        return first
-    return jax.tree.map(
-        lambda a, b: np.where(rows[:, None], a, b) if np.ndim(a) == 2 else a, first, second
+    return follow(
+        problem,
+        init(problem, start, variances=variances, center=center),
+        step,
+        damping=damping,
+        tolerance=tolerance,
+        max_steps=max_steps,
+        observe=observe,
+        explain=None if center else lambda: _means_that_stick_out(problem),
     )
 
 
-def _message(status: Status, strength: float, design: str, rising: bool) -> str:
-    """One sentence on how a run ended."""
-    if status == Status.converged:
-        return status.advice
-    text = status.advice
-    if strength > 1:
-        text = (
-            f"The iteration diverged or did not settle because {design} has a mean: its "
-            f"column means make a singular value {strength:.2g} times the edge of the others; "
-            "use `center=True`, or center the design."
-        )
-    return text + (" The variance was rising at the end (variance rising)." if rising else "")
-
-
-_FAR: Final = 1e8  # estimates so many times the prior's second moment have left every domain
+def _means_that_stick_out(problem: Problem) -> list[str]:
+    """For every right-hand side a sentence on the design of the largest mean, if that is large."""
+    batch = problem.layout.batch
+    found = np.stack([np.zeros(batch) + mean_strength(design) for design in problem.designs])
+    single = len(found) == 1
+    names = ["the design" if single else f"`weights[{k}]`" for k in range(len(found))]
+    return [
+        f"The iteration diverged or did not settle because {names[k]} has a mean: its "
+        f"column means make a singular value {strength:.2g} times the edge of the others; "
+        "use `center=True`, or center the design."
+        if strength > 1
+        else ""
+        for k, strength in zip(found.argmax(axis=0), found.max(axis=0), strict=True)
+    ]

@@ -214,3 +214,12 @@ def check_shapes(design: AbstractDesign, observation: Any) -> tuple[int, ...]:
             f"design, but had shape {shape}."
         )
     return estimate
+
+
+def chosen_rows(rows: np.ndarray, first: Any, second: Any) -> Any:
+    """Some rows of the arrays of one tree, the others of another; no copies if one has all."""
+    if rows.all():
+        return first
+    return jax.tree.map(
+        lambda a, b: np.where(rows[:, None], a, b) if np.ndim(a) == 2 else a, first, second
+    )

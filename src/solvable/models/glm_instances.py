@@ -16,10 +16,10 @@ import scipy.optimize
 from jaxtyping import Array, PRNGKeyArray
 
 from solvable.algorithms import spectral
+from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.designs import Vector
 from solvable.algorithms.gamp import init, run
 from solvable.algorithms.multilayer_amp import Start, State
-from solvable.algorithms.multilayer_run import Outcome
 from solvable.algorithms.programs import bucket
 from solvable.bricks.channels.base import (
     AbstractChannel,

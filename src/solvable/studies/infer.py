@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
-from solvable.algorithms.multilayer_run import Outcome, run
+from solvable.algorithms.multilayer_run import run
 from solvable.algorithms.problem import Problem, assemble, check_shapes
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
