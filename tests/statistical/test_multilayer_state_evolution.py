@@ -1,4 +1,4 @@
-"""Multi-layer AMP on finite chains against state evolution, iteration by iteration.
+"""Multi-layer AMP and vector AMP on finite chains against state evolution, step by step.
 
 The difference of measured and predicted overlaps of every layer, averaged over instances, must
 shrink with the size: its value extrapolated from two sizes to infinity, with a bias of order 1 / N
@@ -13,7 +13,7 @@ import pytest
 import scipy.stats
 
 import solvable as sv
-from solvable.algorithms import multilayer_amp
+from solvable.algorithms import multilayer_amp, multilayer_vamp
 from solvable.algorithms.problem import assemble
 from solvable.bricks import chain
 from solvable.bricks.chain_facts import numeric_facts
@@ -46,6 +46,29 @@ MODELS = {
             sv.Layer(ratio=1.0, channel=sv.Linear(delta=0.05)),
         ],
     ),
+    "orthogonal relu": sv.MultiLayer(
+        prior=sv.Gaussian(),
+        layers=[
+            sv.Layer(ratio=1.5, channel=sv.ReLU(), weights="orthogonal"),
+            sv.Layer(
+                ratio=0.8, channel=sv.Linear(delta=0.05), weights=sv.LogUniform(condition=30)
+            ),
+        ],
+    ),
+    "ill-conditioned sparse": sv.MultiLayer(
+        prior=sv.GaussBernoulli(rho=0.2),
+        layers=[
+            sv.Layer(
+                ratio=0.8, channel=sv.Linear(delta=1e-5), weights=sv.LogUniform(condition=1e4)
+            ),
+        ],
+    ),
+    "ill-conditioned signs": sv.MultiLayer(
+        prior=sv.Gaussian(),
+        layers=[
+            sv.Layer(ratio=2.0, channel=sv.Sign(delta=0.01), weights=sv.LogUniform(condition=100)),
+        ],
+    ),
 }
 
 
@@ -65,6 +88,11 @@ def predicted(model):
     return np.array(path)
 
 
+def drawn_weights(layer, key, n, p):
+    spectrum = layer.spectrum()
+    return normal_matrix(key, (n, p), p**-0.5) if spectrum is None else spectrum.sample(key, n, p)
+
+
 def measured(model, size, seed):
     """Overlaps of all layers of one instance with its means, shape (ITERATIONS, L)."""
     key = key_for(seed, "chain", size)
@@ -72,15 +100,17 @@ def measured(model, size, seed):
     signals, weights = [np.asarray(bare.prior.sample(fold(key, "signal"), (size,)))], []
     for k, layer in enumerate(bare.layers):
         n, p = round(float(layer.ratio) * len(signals[-1])), len(signals[-1])
-        weights.append(normal_matrix(fold(key, "weights", k), (n, p), p**-0.5))
+        weights.append(drawn_weights(layer, fold(key, "weights", k), n, p))
         z = jnp.asarray(weights[-1] @ signals[-1])
         signals.append(np.asarray(layer.channel.sample(fold(key, "noise", k), z)))
     channels = [layer.channel for layer in bare.layers]
     problem = assemble(bare.prior, channels, weights, signals[-1])
-    state = multilayer_amp.init(problem)
+    gaussian = all(layer.spectrum() is None for layer in bare.layers)
+    algorithm = multilayer_amp if gaussian else multilayer_vamp
+    state = algorithm.init(problem)
     path = []
     for _ in range(ITERATIONS):
-        state, _ = multilayer_amp.step(problem, state)
+        state, _ = algorithm.step(problem, state)
         path.append([np.mean(h * m) for h, m in zip(signals, state.means, strict=False)])
     return np.array(path)
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from solvable.algorithms.decomposition import Decomposition, decompose
 from solvable.algorithms.designs import AbstractDesign, Traced, Vector, as_design, traced
 from solvable.algorithms.programs import bucket
 from solvable.bricks.channels.base import AbstractChannel
@@ -122,6 +123,11 @@ class Problem:
         """The biases, one row for all."""
         rows = (None if b is None else b[None, :] for b in self.biases)
         return tuple(None if b is None else self.layout.padded(b) for b in rows)
+
+    @cached_property
+    def decompositions(self) -> tuple[Decomposition, ...]:
+        """Singular value decompositions of the designs, for vector AMP."""
+        return tuple(decompose(w, f"weights[{k}]") for k, w in enumerate(self.designs))
 
     @cached_property
     def counts(self) -> tuple[Any, ...]:
