@@ -203,8 +203,8 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     count, report = len(state.layers), _Report(problem.layout.batch)
     omega, V = _cavity(state.layers[-1])
     at = (problem.observed, omega, V)
-    found = _node(problem, _output, problem.channels[-1], problem.sizes[-1], *at)
-    downward = _turned_down(omega, V, *found, report)
+    g, curvature = _node(problem, _output, problem.channels[-1], problem.sizes[-1], *at)
+    downward = _turned_down(omega, V, g, curvature, report)
     sent: list[_Downward] = [downward] * count
     layers = list(state.layers)
     for k in range(count - 1, -1, -1):
