@@ -38,6 +38,12 @@ Load = Annotated[
     list[Path] | None,
     typer.Option("--load", metavar="FILE.py", help="Take priors, channels, models from a file."),
 ]
+Damping = Annotated[
+    str,
+    typer.Option(
+        "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
+    ),
+]
 Progress = Callable[[str, float], None]
 PATIENCE = 2.0  # seconds before a computation says that it is at work
 
@@ -133,6 +139,11 @@ def decimal(name: str, text: str) -> float:
         return float(text)
     except ValueError:
         raise ValueError(f"Argument `{name}` must be a number, but was `{text}`.") from None
+
+
+def damping_of(text: str) -> float | str:
+    """The damping that was typed: a number, or "adaptive"."""
+    return text if text == "adaptive" else decimal("damping", text)
 
 
 def counted(tell: Progress) -> Callable[[int, int], None]:

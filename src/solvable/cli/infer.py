@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, decimal, model_of, whole
+from solvable.cli.common import (
+    Damping,
+    Desk,
+    Json,
+    Load,
+    Out,
+    Quiet,
+    Seed,
+    Spec,
+    damping_of,
+    model_of,
+    whole,
+)
 from solvable.cli.weights import read_weights
 
 if TYPE_CHECKING:
@@ -23,12 +35,6 @@ Observation = Annotated[
 
 Center = Annotated[
     bool, typer.Option("--center", help="Subtract the means of the design's columns.")
-]
-Damping = Annotated[
-    str,
-    typer.Option(
-        "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
-    ),
 ]
 Variances = Annotated[
     str, typer.Option("--variances", metavar="KIND", help="scalar, or vector for uneven designs.")
@@ -61,7 +67,7 @@ def infer(
     y = read_array("observation", observation)
     options = {
         "center": center,
-        "damping": damping if damping == "adaptive" else decimal("damping", damping),
+        "damping": damping_of(damping),
         "variances": variances,
         "seed": whole("seed", seed, low=0),
     }

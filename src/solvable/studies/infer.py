@@ -24,7 +24,6 @@ from solvable.core.randomness import key_for
 from solvable.core.specification import numeric
 from solvable.core.status import Status, severity
 from solvable.models.glm import GLM
-from solvable.models.glm_instances import solve
 from solvable.models.multi_layer import MultiLayer
 
 
@@ -54,6 +53,16 @@ class Inference:
     residual: float
     error_bound: float
     message: str
+
+    @property
+    def means(self) -> tuple[np.ndarray, ...]:
+        """What `model.measure` takes."""
+        return (self.mean,)
+
+    @property
+    def variances(self) -> tuple[np.ndarray, ...]:
+        """What `model.measure` takes."""
+        return (self.variance,)
 
     def document(self) -> dict[str, Any]:
         """The answer as plain data: model, mean, variance, estimated_mse, status, iterations."""
@@ -136,7 +145,7 @@ def infer(
         problem = _checked_chain(model, design, observation)
         return _summary(model, run(problem, **options), "")
     wrapped, y = _checked(model, design, observation)
-    outcome = solve(model, Data(wrapped, y), key_for(seed, "infer"), **options)
+    outcome = model.solve(Data(wrapped, y), key_for(seed, "infer"), **options)
     return _summary(model, outcome, _scale_note(wrapped, center))
 
 
