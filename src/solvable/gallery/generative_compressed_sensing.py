@@ -94,7 +94,7 @@ def make_picture(data: xr.Dataset) -> Figure:
         loc="outside lower center",
         ncols=4,
         title=f"points: p = {part.attrs['size']}, {part.attrs['instances']} instances; bars: "
-        f"standard error; E v² = 1/2, noise variance {_NOISE:g}",
+        f"standard error; E v² = 1/2, noise variance {_NOISE:g}; dotted: n = k",
     )
     return figure
 

@@ -63,17 +63,15 @@ def experiment(
     """Theory and finite-size runs side by side: one data set, ready for one picture.
 
     Args:
-        model: one that can be drawn and solved, a `GLM` or a `MultiLayer`; parameters in `over`
-            may be unset.
+        model: a `GLM` or a `MultiLayer`; parameters in `over` may be unset.
         over: name -> grid, as for `curve`; without it the one point that the model names.
         size: dimension of the signal, p or n_0.
         instances: how many instances at each point.
         seed: of all random numbers.
         trajectory: keep AMP's observables at every iteration, beside state evolution.
         baselines: run the general-purpose methods too, of which there are some for a GLM.
-        start: overlap of an informed start for AMP; by default AMP starts from the prior, or
-            from a spectral estimate where the channel of a GLM is even. A network that shows
-            nothing of its input at the start ends as `unsupported` without `start`.
+        start: overlap of an informed start; by default the prior, or a spectral estimate where the
+            channel of a GLM is even. Without it a network that shows nothing is `unsupported`.
         iterations: length of the trajectories.
         damping: of AMP, in [0, 1), or "adaptive"; 0 for trajectories.
         tolerance: of AMP.
