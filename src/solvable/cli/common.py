@@ -38,12 +38,6 @@ Load = Annotated[
     list[Path] | None,
     typer.Option("--load", metavar="FILE.py", help="Take priors, channels, models from a file."),
 ]
-Damping = Annotated[
-    str,
-    typer.Option(
-        "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
-    ),
-]
 Progress = Callable[[str, float], None]
 PATIENCE = 2.0  # seconds before a computation says that it is at work
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from solvable.cli.common import (
-    Damping,
     Desk,
     Json,
     Load,
@@ -40,6 +39,14 @@ Start = Annotated[
         "--start", metavar="NUMBER", help="Overlap of an informed start; without it, none."
     ),
 ]
+Damped = Annotated[
+    str | None,
+    typer.Option(
+        "--damping",
+        metavar="NUMBER",
+        help="In [0, 1), or adaptive, the default; none for trajectories.",
+    ),
+]
 
 
 def experiment(
@@ -50,7 +57,7 @@ def experiment(
     trajectory: Trajectory = False,
     no_baselines: NoBaselines = False,
     start: Start = None,
-    damping: Damping = "0",
+    damping: Damped = None,
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
@@ -86,7 +93,7 @@ def experiment(
             over=grids or None,
             **numbers,
             start=None if start is None else decimal("start", start),
-            damping=damping_of(damping),
+            damping=None if damping is None else damping_of(damping),
             trajectory=trajectory,
             baselines=not no_baselines,
             progress=counted(tell),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solvable.cli.common import (
-    Damping,
     Desk,
     Json,
     Load,
@@ -35,6 +34,12 @@ Observation = Annotated[
 
 Center = Annotated[
     bool, typer.Option("--center", help="Subtract the means of the design's columns.")
+]
+Damping = Annotated[
+    str,
+    typer.Option(
+        "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
+    ),
 ]
 Variances = Annotated[
     str, typer.Option("--variances", metavar="KIND", help="scalar, or vector for uneven designs.")

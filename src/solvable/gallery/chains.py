@@ -27,7 +27,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     parts = learning_curves(settings["curves"], seed, progress)
     named = [
         part.rename(
-            {name: f"{key}_{name}" for name in (*part.variables,) if name not in _SHARED}
+            {name: f"{key}_{name}" for name in part.variables if name not in _SHARED}
         ).drop_attrs()
         for key, part in parts.items()
     ]
@@ -88,7 +88,7 @@ def draw(ax: Axes, part: xr.Dataset, observable: str, color: str, label: str) ->
 
 def key_handles(ax: Axes) -> list[Any]:
     """Entries of a legend for the looks that all curves share, without their colors."""
-    look = {"color": "#444444"}
+    look: dict[str, Any] = {"color": "#444444"}
     open_look = {**look, "markersize": 4.5, "markerfacecolor": "white"}
     return [
         ax.plot([], [], "-", label="Bayes-optimal (theory)", **look)[0],

@@ -202,7 +202,8 @@ def _theory(settings: Mapping[str, Any]) -> tuple[xr.Dataset, dict[str, Any]]:
     """The curve on a grid that knows the thresholds, and their document."""
     model, parameter = sv.parse(settings["model"]), swept_parameter(settings)
     found = sv.thresholds(model, parameter).document()
-    return sv.curve(model, over={parameter: _grid(*settings["theory"], found)}), found
+    start, stop, count = settings["theory"]
+    return sv.curve(model, over={parameter: _grid(start, stop, count, found)}), found
 
 
 def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np.ndarray:

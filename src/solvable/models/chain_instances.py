@@ -65,8 +65,8 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
     ) -> Outcome:
         """Message passing to convergence.
 
-        A chain of several layers whose lowest ones send nothing down while nothing is known stays
-        without information: its status is `unsupported`, unless `start` is given.
+        A chain of several layers whose lowest ones send nothing down while nothing is known needs
+        a `start`: where it stays without information its status is `unsupported`.
 
         Args:
             data: weights and observation; the model's ratios are not used.
@@ -83,7 +83,8 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         if start is None:
             start = _default_start(self, problem, key)
         outcome = run(self.chain()[1], problem, start=start, observe=observe, **options)
-        if not stuck:
+        informed = np.mean(np.square(outcome.mean)) > _NOTHING * float(self._facts().rho[0])
+        if informed or not stuck:  # rounding errors may have grown into a start
             return outcome
         status = np.full_like(outcome.status, Status.unsupported)
         messages = (Status.unsupported.advice,) * len(outcome.messages)
@@ -150,24 +151,29 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         return found
 
 
-def run(layers: tuple[Layer, ...], problem: Problem, **options: Any) -> Outcome:
+_NOTHING = 1e-3  # |estimate|^2 over E x^2 of what tells nothing
+
+
+def run(layers: tuple[Layer, ...], problem: Problem, *, start: Any, **options: Any) -> Outcome:
     """The algorithm for the weights of a chain: multi-layer AMP where they are all iid Gaussian.
 
     Args:
         layers: the layers, whose laws of weights decide.
         problem: the chain with its data.
-        options: of `multilayer_run.run`.
+        start: where to begin.
+        options: `observe`, `damping`, `tolerance` and `max_steps`, and others of
+            `multilayer_run.run`.
 
     Raises:
         ValueError: if some weights are not iid Gaussian.
     """
-    for k, layer in enumerate(layers):
-        if layer.spectrum() is not None:
-            raise ValueError(
-                f"Argument `layers[{k}].weights` must be 'gaussian' for message passing, "
-                f"but was {layer.weights!r}."
-            )
-    return multilayer_run.run(problem, **options)
+    others = [k for k, layer in enumerate(layers) if layer.spectrum() is not None]
+    if not others:
+        return multilayer_run.run(problem, start=start, **options)
+    raise ValueError(
+        f"Argument `layers[{others[0]}].weights` must be 'gaussian' for message passing, "
+        f"but was {layers[others[0]].weights!r}."
+    )
 
 
 def draw(
@@ -233,9 +239,10 @@ def _blind(model: AbstractChainModel) -> int:
 
 def _default_start(model: AbstractChainModel, problem: Problem, key: PRNGKeyArray) -> Start | None:
     """A spectral start for one layer that shows nothing at w = 0; none is known for several."""
-    if len(problem.designs) > 1 or not _blind(model):
+    design, *others = problem.designs
+    if others or not _blind(model):
         return None
-    data = Data(problem.designs[0], problem.observation)
+    data = Data(design, problem.observation)
     return spectral.start(problem.prior, problem.channels[0], data, key)
 
 

@@ -45,11 +45,11 @@ class Overlaps(NamedTuple):
         variance: mean posterior variance that the estimate expects; 0 for a point estimate.
     """
 
-    cross: float
-    estimate: float
-    truth: float
-    rest: float
-    variance: float
+    cross: Any
+    estimate: Any
+    truth: Any
+    rest: Any
+    variance: Any
 
 
 def overlaps(truth: Any, mean: Any, variance: Any, is_blind: bool = False) -> Overlaps:

@@ -55,7 +55,7 @@ def experiment(
     baselines: bool = True,
     start: float | None = None,
     iterations: int = 30,
-    damping: float | str = 0.0,
+    damping: float | str | None = None,
     tolerance: float = 1e-6,
     max_steps: int = 500,
     progress: Progress | None = None,
@@ -73,16 +73,16 @@ def experiment(
         start: overlap of an informed start; by default the prior, or a spectral estimate where the
             channel of a GLM is even. Without it a network that shows nothing is `unsupported`.
         iterations: length of the trajectories.
-        damping: of AMP, in [0, 1), or "adaptive"; 0 for trajectories.
+        damping: of AMP, in [0, 1), or "adaptive", the default; 0 for trajectories.
         tolerance: of AMP.
         max_steps: of AMP.
         progress: called with (instances done, instances in all).
 
     Returns:
         The data set of `curve` with dims algorithm and instance: `<observable>_instances`,
-        `_mean`, `_standard_error`, and `experiment_status`. With `trajectory`, dim iteration (0 is
-        the start): `<observable>_trajectory_mean`, `_trajectory_standard_error` and
-        `_state_evolution` from the mean measured overlap.
+        `_mean`, `_standard_error`, and `experiment_status`. With `trajectory`, dim iteration from
+        the start, 0: `<observable>_trajectory_mean`, `_trajectory_standard_error` and
+        `_state_evolution` from the mean measured overlaps.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -94,7 +94,7 @@ def experiment(
         baselines=baselines,
         start=start,
         iterations=iterations,
-        damping=damping,
+        damping=damping if damping is not None else 0.0 if trajectory is True else "adaptive",
         tolerance=tolerance,
         max_steps=max_steps,
     )
