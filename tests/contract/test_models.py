@@ -11,7 +11,7 @@ from solvable import catalog, io
 from solvable.core.specification import get, inject, numeric
 from solvable.core.status import Status
 from solvable.models import scalar
-from solvable.models.base import AbstractInstanceModel
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
 
 # One a registered model at least, over channels of every kind: labels, reals, mixed, even, noisy.
 MODELS = {
@@ -132,15 +132,31 @@ def test_results_print_save_load_and_cite(model, solved, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [m for m in MODELS.values() if isinstance(m, AbstractInstanceModel)], ids=repr
+    "model",
+    [m for m in MODELS.values() if isinstance(m, AbstractMessagePassingModel)],
+    ids=repr,
 )
 def test_an_instance_is_drawn_solved_and_measured(model):
+    """Units follow the ratios; a state, an outcome and state evolution share their observables."""
+    assert isinstance(model, AbstractInstanceModel)
     instance = model.sample(jax.random.key(0), 60)
+    design = instance.data.design
+    weights = design if isinstance(design, tuple) else (design,)
+    sizes = [60, *(len(h) for h in instance.hidden), len(instance.data.observation)]
+    for matrix, below, above in zip(weights, sizes, sizes[1:], strict=False):
+        assert matrix.shape == (above, below)
+    ratios = [float(layer.ratio) for layer in model.chain()[1]]
+    assert sizes[1:] == [round(r * below) for r, below in zip(ratios, sizes, strict=False)]
     state = model.init(instance.data, jax.random.key(1))
     state, _ = model.step(instance.data, state)
-    assert instance.data.design.shape == (round(60 * model.alpha), 60)
     found = model.measure(state, instance)
-    assert np.isfinite(found["overlap"])
+    assert {"overlap", "mse", "generalization_error"} <= set(found)
+    assert all(np.isfinite(value) for value in found.values())
+    path = model.state_evolution(found, 2)
+    assert set(found) <= set(path)
+    assert {f"overlap_{k}" in found for k in range(1, len(ratios))} <= {True}
+    outcome = model.solve(instance.data, jax.random.key(1), max_steps=3)
+    assert set(model.measure(outcome, instance)) == set(found)
 
 
 def test_several_parameters_make_a_product():

@@ -149,3 +149,14 @@ def test_an_even_hidden_layer_hides_its_input_below_weak_recovery():
     assert float(data.mse.sel(branch="unstable")[1]) == 1.0
     # the hidden layer is learned even while its input is not
     assert float(data.mse_1.sel(branch="amp")[0]) < 1 - 2 / np.pi
+
+
+@pytest.mark.parametrize("delta", [1e-4, 1e-2])
+def test_no_threshold_where_levels_end_in_rounding(delta):
+    """A rectifier layer of ratio 2: the end of the table holds no numbers, and no folds."""
+    layers = [sv.Layer(ratio=2.0, channel=sv.ReLU()), sv.Layer(channel=sv.Linear(delta=delta))]
+    model = sv.MultiLayer(prior=sv.Gaussian(), layers=layers)
+    found = sv.thresholds(model, "layers[1].ratio")
+    assert all(one.status is Status.no_branch for one in found.values())
+    data = sv.curve(model, over={"layers[1].ratio": np.linspace(0.1, 1.5, 8)})
+    np.testing.assert_allclose(data.mse.sel(branch="bayes"), data.mse.sel(branch="amp"))

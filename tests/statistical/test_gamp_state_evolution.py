@@ -22,8 +22,7 @@ from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.rademacher import Rademacher
 from solvable.core.instance import Data
 from solvable.core.randomness import fold, key_for
-from solvable.models.glm import GLM, state_evolution
-from solvable.models.glm_instances import informed_start
+from solvable.models.glm import GLM
 
 LEVEL = 1e-3
 ITERATIONS = 6
@@ -51,7 +50,7 @@ def one_instance(model, start, p, seed, break_memory):
     problem = model.sample(key, p)
     first = None
     if start is not None:
-        first = informed_start(model.prior, problem.signal, start, fold(key, "start"))
+        (first,) = model.informed_start(problem, start, fold(key, "start"))
     data = Data(problem.data.design, problem.data.observation)
     state = gamp.init(model.prior, model.channel, data, first)
     overlaps = [np.mean(problem.signal * state.mean)]
@@ -63,8 +62,7 @@ def one_instance(model, start, p, seed, break_memory):
             )
         state, _ = gamp.step(model.prior, model.channel, data, state)
         overlaps.append(np.mean(problem.signal * state.mean))
-    rho = float(model.prior.second_moment())
-    theory = state_evolution(model, overlaps[0], rho - overlaps[0], ITERATIONS)["overlap"]
+    theory = model.state_evolution({"overlap": overlaps[0]}, ITERATIONS)["overlap"]
     return (np.array(overlaps) - theory)[1:]
 
 

@@ -6,19 +6,15 @@ removed, lies within its standard error. One family-wise level of 1e-3 holds for
 a model. Seeds are fixed.
 """
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.stats
 
 import solvable as sv
-from solvable.algorithms import multilayer_amp, multilayer_vamp
-from solvable.algorithms.problem import assemble
-from solvable.bricks import chain
 from solvable.bricks.chain_facts import numeric_facts
-from solvable.core.randomness import fold, key_for, normal_matrix
+from solvable.core.randomness import key_for
 from solvable.core.specification import numeric
+from solvable.core.status import Status
 
 LEVEL = 1e-3
 ITERATIONS = 5
@@ -72,47 +68,36 @@ MODELS = {
 }
 
 
+def ends(model):
+    return ["", *(f"_{k}" for k in range(1, len(model.layers)))]
+
+
 def predicted(model):
     """Overlaps of all layers along state evolution, shape (ITERATIONS, L)."""
-    bare = numeric(model)
-    prior, layers = bare.chain()
-    facts = numeric_facts(prior, layers)
-    order = chain.start(
-        layers, jnp.asarray(facts.dark), jnp.asarray(facts.rho) - jnp.asarray(facts.dark)
-    )
-    step = eqx.filter_jit(lambda m, o: m.update(o))
-    path = []
-    for _ in range(ITERATIONS):
-        order = step(bare, order)
-        path.append(np.asarray(order.overlap))
-    return np.array(path)
-
-
-def drawn_weights(layer, key, n, p):
-    spectrum = layer.spectrum()
-    return normal_matrix(key, (n, p), p**-0.5) if spectrum is None else spectrum.sample(key, n, p)
+    dark = numeric_facts(*numeric(model.chain())).dark
+    start = {f"overlap{end}": q for end, q in zip(ends(model), dark, strict=True)}
+    path = model.state_evolution(start, ITERATIONS)
+    return np.stack([path[name][1:] for name in start], axis=1)
 
 
 def measured(model, size, seed):
     """Overlaps of all layers of one instance with its means, shape (ITERATIONS, L)."""
-    key = key_for(seed, "chain", size)
-    bare = numeric(model)
-    signals, weights = [np.asarray(bare.prior.sample(fold(key, "signal"), (size,)))], []
-    for k, layer in enumerate(bare.layers):
-        n, p = round(float(layer.ratio) * len(signals[-1])), len(signals[-1])
-        weights.append(drawn_weights(layer, fold(key, "weights", k), n, p))
-        z = jnp.asarray(weights[-1] @ signals[-1])
-        signals.append(np.asarray(layer.channel.sample(fold(key, "noise", k), z)))
-    channels = [layer.channel for layer in bare.layers]
-    problem = assemble(bare.prior, channels, weights, signals[-1])
-    gaussian = all(layer.spectrum() is None for layer in bare.layers)
-    algorithm = multilayer_amp if gaussian else multilayer_vamp
-    state = algorithm.init(problem)
+    instance = model.sample(key_for(seed, "chain", size), size)
+    truths = (instance.signal, *instance.hidden)
+    state = model.init(instance.data, key_for(seed, "start"))
     path = []
     for _ in range(ITERATIONS):
-        state, _ = algorithm.step(problem, state)
-        path.append([np.mean(h * m) for h, m in zip(signals, state.means, strict=False)])
+        state, _ = model.step(instance.data, state)
+        path.append([np.mean(h * m) for h, m in zip(truths, state.means, strict=True)])
     return np.array(path)
+
+
+def extrapolated(means, errors, sizes):
+    """Mean at infinite size and its standard error, with a bias of order 1 / N removed."""
+    small, large = sizes
+    weight = large / (large - small)
+    limit = weight * means[1] - (weight - 1) * means[0]
+    return limit, np.hypot(weight * errors[1], (weight - 1) * errors[0])
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
@@ -124,14 +109,41 @@ def test_overlaps_of_all_layers_follow_state_evolution(model):
         runs = np.array([measured(model, size, seed) - wanted for seed in range(count)])
         means.append(runs.mean(axis=0))
         errors.append(runs.std(axis=0, ddof=1) / np.sqrt(count))
-    small, large = sizes
-    weight = large / (large - small)
-    limit = weight * means[1] - (weight - 1) * means[0]
-    error = np.hypot(weight * errors[1], (weight - 1) * errors[0])
+    limit, error = extrapolated(means, errors, sizes)
     comparisons = limit.size
     degrees = counts[1] - 1
     bound = scipy.stats.t.ppf(1 - LEVEL / (2 * comparisons), degrees)
     np.testing.assert_array_less(np.abs(limit) / error, bound)
     # the spread is that of a self-averaging quantity
-    ratio = errors[0] ** 2 * counts[0] * small / (errors[1] ** 2 * counts[1] * large)
+    ratio = errors[0] ** 2 * counts[0] * sizes[0] / (errors[1] ** 2 * counts[1] * sizes[1])
     assert 0.2 < np.median(ratio) < 5
+
+
+def test_converged_runs_lie_on_the_curve():
+    """`experiment` against the same data set's theory: errors of both layers and of prediction."""
+    model = sv.MultiLayer(
+        prior=sv.Gaussian(),
+        layers=[
+            sv.Layer(ratio=1.5, channel=sv.ReLU()),
+            sv.Layer(channel=sv.Linear(delta=0.05)),
+        ],
+    )
+    names = ("overlap", "mse", "overlap_1", "mse_1", "generalization_error")
+    sizes, counts = (150, 600), (48, 24)
+    means, errors = [], []
+    for size, count in zip(sizes, counts, strict=True):
+        over = {"layers[1].ratio": [0.5, 1.0]}
+        options = dict(damping="adaptive", tolerance=1e-4)
+        data = sv.experiment(model, over, size=size, instances=count, **options)
+        assert np.all(data.experiment_status == Status.converged)
+        runs = np.array(
+            [
+                data[f"{name}_instances"].sel(algorithm="amp") - data[name].sel(branch="amp")
+                for name in names
+            ]
+        )
+        means.append(runs.mean(axis=-1))
+        errors.append(runs.std(axis=-1, ddof=1) / np.sqrt(count))
+    limit, error = extrapolated(means, errors, sizes)
+    bound = scipy.stats.t.ppf(1 - LEVEL / (2 * limit.size), counts[1] - 1)
+    np.testing.assert_array_less(np.abs(limit) / error, bound)

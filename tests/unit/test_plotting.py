@@ -313,3 +313,8 @@ def test_bayes_says_that_amp_reaches_it(ax):
     easy = data.isel(alpha=slice(0, 10))
     label = plotting.theory_lines(ax, easy, "overlap")["bayes"].get_label()
     assert label == "Bayes-optimal, reached by AMP"
+
+
+def test_labels_of_layers_say_which():
+    assert plotting.axis_label("layers[1].ratio") == "outputs / inputs of layer 2, $n_{2} / n_{1}$"
+    assert plotting.axis_label("mse_1") == "mean squared error of hidden layer 1, per unit"

@@ -91,6 +91,16 @@ class Outcome(eqx.Module):
     messages: tuple[str, ...] = eqx.field(static=True)
     history: list[Any]
 
+    @property
+    def means(self) -> tuple[np.ndarray, ...]:
+        """Posterior means of h_0, ..., h_{L-1}."""
+        return (self.mean, *self.hidden_means)
+
+    @property
+    def variances(self) -> tuple[np.ndarray, ...]:
+        """Posterior variances of h_0, ..., h_{L-1}."""
+        return (self.variance, *self.hidden_variances)
+
 
 def follow(
     problem: Problem,

@@ -65,6 +65,17 @@ class Start(eqx.Module):
     g: Vector
 
 
+def listed_starts(
+    problem: Problem, start: Start | Sequence[Start | None] | None
+) -> list[Start | None]:
+    """One start or None for each layer; ValueError if there are more."""
+    starts = [start] if start is None or isinstance(start, Start) else list(start)
+    count = len(problem.designs)
+    if len(starts) > count:
+        raise fail("start", f"have at most {count} entries, one for each layer", starts)
+    return starts + [None] * (count - len(starts))
+
+
 class LayerState(NamedTuple):
     """What an iteration keeps of one layer, l = 1, ..., L; vectors in rows.
 
@@ -192,11 +203,7 @@ def init(
             "vector".
     """
     vector = choice("variances", variances, ("scalar", "vector")) == "vector"
-    starts = [start] if start is None or isinstance(start, Start) else list(start)
-    count = len(problem.designs)
-    if len(starts) > count:
-        raise fail("start", f"have at most {count} entries, one for each layer", starts)
-    starts += [None] * (count - len(starts))
+    starts, count = listed_starts(problem, start), len(problem.designs)
     xp = problem.layout.xp
     rho = xp.asarray(problem.prior.second_moment(), dtype=float)
     mean = xp.asarray(problem.prior.first_moment(), dtype=float)

@@ -29,7 +29,7 @@ Where the signal is known exactly precisions would grow without bound: they end 
 second moment, and variances near 1e-10 of it stand for all that are smaller.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +40,7 @@ from jaxtyping import Array, Float
 from solvable.algorithms import programs
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.decomposition import Decomposition
+from solvable.algorithms.multilayer_amp import Start, listed_starts
 from solvable.algorithms.problem import Layout, Problem, chosen_rows
 from solvable.bricks.channels.base import AbstractChannel, output_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel
@@ -75,12 +76,14 @@ class State:
 
     Attributes:
         layers: one entry for each layer, the input's first.
+        weights: decompositions of W_1, ..., W_L, which outlive the problem.
         layout: how vectors are kept.
         sizes: n_0, ..., n_L.
         steps: iterations done.
     """
 
     layers: tuple[LayerState, ...]
+    weights: tuple[Decomposition, ...]
     layout: Layout
     sizes: tuple[int, ...]
     steps: int = 0
@@ -118,6 +121,7 @@ class State:
 def run(
     problem: Problem,
     *,
+    start: Start | Sequence[Start | None] | None = None,
     damping: float | str = 0.0,
     tolerance: float = 1e-6,
     max_steps: int = 1000,
@@ -127,6 +131,7 @@ def run(
 
     Args:
         problem: a chain and its data, on the host.
+        start: where to begin, as in `init`.
         damping: in [0, 1) or "adaptive"; networks with trained weights want 0.5 or more.
         tolerance: on the residual of `Info`. 0 runs all steps.
         max_steps: at most so many iterations.
@@ -153,7 +158,7 @@ def run(
     """
     return follow(
         problem,
-        init(problem),
+        init(problem, start),
         step,
         damping=damping,
         tolerance=tolerance,
@@ -162,20 +167,26 @@ def run(
     )
 
 
-def init(problem: Problem) -> State:
+def init(problem: Problem, start: Start | Sequence[Start | None] | None = None) -> State:
     """The state before the first iteration: nothing is known from above.
 
     Args:
         problem: the chain and its data.
+        start: mean and variance of the input, or one for each layer (g plays no part); by default,
+            and for None, those that the layers below leave.
 
     Raises:
-        ValueError: if weights are traced or not finite.
+        ValueError: if there are more starts than layers, or weights are traced or not finite.
     """
     decompositions, batch = problem.decompositions, problem.layout.batch
+    starts = listed_starts(problem, start)
     nothing, layers = np.zeros((batch, 1)), []
     mean, variance = _node(problem, _input, problem.prior, problem.sizes[0], nothing, nothing)
     for k, weights in enumerate(decompositions):
-        size = problem.sizes[k]
+        size, given = problem.sizes[k], starts[k]
+        if given is not None:
+            spread = problem.layout.spread
+            mean, variance = (spread(x, size)[:, :size] for x in (given.mean, given.variance))
         mean, variance = (np.array(np.broadcast_to(x, (batch, size))) for x in (mean, variance))
         gamma = 1 / variance.mean(axis=1, keepdims=True)
         downward = _Downward(nothing, np.zeros((batch, problem.sizes[k + 1])))
@@ -185,7 +196,7 @@ def init(problem: Problem) -> State:
         if k + 1 < len(problem.sizes) - 1:
             found = _hidden_units(problem, k + 1, layers[k], nothing, nothing)
             mean, variance = found[:2]
-    return State(tuple(layers), problem.layout, problem.sizes)
+    return State(tuple(layers), decompositions, problem.layout, problem.sizes)
 
 
 def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, Info]:
@@ -208,7 +219,7 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     sent: list[_Downward] = [downward] * count
     layers = list(state.layers)
     for k in range(count - 1, -1, -1):
-        layer, weights = state.layers[k], problem.decompositions[k]
+        layer, weights = state.layers[k], state.weights[k]
         sent[k] = downward
         A, B = _regressed_down(problem, k, weights, layer, downward)
         if k > 0:
@@ -227,7 +238,7 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
         )
     for k in range(count):
         layer = layers[k]
-        precision, field = _upward(problem, k, problem.decompositions[k], layer, sent[k])
+        precision, field = _upward(problem, k, state.weights[k], layer, sent[k])
         report.outputs(layer, precision, field)
         layers[k] = layer._replace(
             precision=_damped(precision, layer.precision, damping),

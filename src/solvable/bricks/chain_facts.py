@@ -102,7 +102,7 @@ def blind_layers(layers: tuple[Layer, ...], found: ChainFacts) -> int:
     Layers 1, ..., b with h_0, ..., h_{b-1} of mean zero and layer b even in z; 0 if none is.
     """
     for k, layer in enumerate(layers):
-        if found.dark[k] > 0:
+        if found.dark[k] > _EVEN * found.rho[k]:  # a mean of zero may be rounded
             return 0
         rho = jnp.asarray(found.rho[k]) * layer.gain()
         last = k == len(layers) - 1

@@ -135,6 +135,11 @@ def decimal(name: str, text: str) -> float:
         raise ValueError(f"Argument `{name}` must be a number, but was `{text}`.") from None
 
 
+def damping_of(text: str) -> float | str:
+    """The damping that was typed: a number, or "adaptive"."""
+    return text if text == "adaptive" else decimal("damping", text)
+
+
 def counted(tell: Progress) -> Callable[[int, int], None]:
     """What a study calls with how many of its steps are done and how many there are."""
     return lambda done, steps: tell(f"{done} of {steps}", done / max(steps, 1))

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, counted, model_of, whole
+from solvable.cli.common import (
+    Desk,
+    Json,
+    Load,
+    Out,
+    Quiet,
+    Seed,
+    Spec,
+    counted,
+    damping_of,
+    decimal,
+    model_of,
+    whole,
+)
 from solvable.cli.curve import Over
 from solvable.cli.grids import read_grids
 
@@ -20,6 +33,20 @@ Trajectory = Annotated[
 NoBaselines = Annotated[
     bool, typer.Option("--no-baselines", help="Leave out the general-purpose methods.")
 ]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="NUMBER", help="Overlap of an informed start; without it, none."
+    ),
+]
+Damped = Annotated[
+    str | None,
+    typer.Option(
+        "--damping",
+        metavar="NUMBER",
+        help="In [0, 1), or adaptive, the default; none for trajectories.",
+    ),
+]
 
 
 def experiment(
@@ -29,13 +56,17 @@ def experiment(
     instances: Instances = "16",
     trajectory: Trajectory = False,
     no_baselines: NoBaselines = False,
+    start: Start = None,
+    damping: Damped = None,
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
     quiet: Quiet = False,
     load: Load = None,
 ) -> int:
-    """Run AMP and a general-purpose method on random instances, beside the theory.
+    """Run message passing on random instances, beside the theory.
+
+    For a GLM, general-purpose methods get the same data.
 
     With --out DIR, writes experiment.nc, experiment.svg and experiment.png.
 
@@ -61,6 +92,8 @@ def experiment(
             model,
             over=grids or None,
             **numbers,
+            start=None if start is None else decimal("start", start),
+            damping=None if damping is None else damping_of(damping),
             trajectory=trajectory,
             baselines=not no_baselines,
             progress=counted(tell),

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, Spec, decimal, model_of, whole
+from solvable.cli.common import (
+    Desk,
+    Json,
+    Load,
+    Out,
+    Quiet,
+    Seed,
+    Spec,
+    damping_of,
+    model_of,
+    whole,
+)
 from solvable.cli.weights import read_weights
 
 if TYPE_CHECKING:
@@ -30,6 +41,12 @@ Damping = Annotated[
         "--damping", metavar="NUMBER", help="In [0, 1): slower, but steadier; or adaptive."
     ),
 ]
+Algorithm = Annotated[
+    str,
+    typer.Option(
+        "--algorithm", metavar="NAME", help="amp; vamp for ill-conditioned designs; or auto."
+    ),
+]
 Variances = Annotated[
     str, typer.Option("--variances", metavar="KIND", help="scalar, or vector for uneven designs.")
 ]
@@ -42,6 +59,7 @@ def infer(
     center: Center = False,
     damping: Damping = "0",
     variances: Variances = "scalar",
+    algorithm: Algorithm = "auto",
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
@@ -61,8 +79,9 @@ def infer(
     y = read_array("observation", observation)
     options = {
         "center": center,
-        "damping": damping if damping == "adaptive" else decimal("damping", damping),
+        "damping": damping_of(damping),
         "variances": variances,
+        "algorithm": algorithm,
         "seed": whole("seed", seed, low=0),
     }
     desk = Desk(json, out, quiet)

@@ -130,7 +130,7 @@ def _advice(dataset: xr.Dataset, names: Sequence[str]) -> list[Text]:
     return [
         footnote(f"{Status(code).name}: {Status(code).advice}")
         for code in sorted(codes)
-        if not Status(code).is_answer
+        if not Status(code).is_answer or code == Status.unsupported
     ]
 
 

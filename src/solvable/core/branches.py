@@ -225,7 +225,10 @@ def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:
     for reach in (0.3, 0.03):
         domain = [max(x[0], root - reach), min(x[-1], root + reach)]
         at = 0.5 * sum(domain) + 0.5 * (domain[1] - domain[0]) * _CHEBYSHEV
-        fit = Chebyshev.fit(at, level(model, at), len(at) - 1, domain=domain)
+        values = level(model, at)
+        if not np.all(np.isfinite(values)):
+            return None  # beside levels that are no numbers, which the table leaves out
+        fit = Chebyshev.fit(at, values, len(at) - 1, domain=domain)
         roots = fit.deriv().roots()
         inside = (roots.real >= domain[0]) & (roots.real <= domain[1])
         real = roots.real[(np.abs(roots.imag) < 1e-6) & inside]

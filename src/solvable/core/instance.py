@@ -12,7 +12,7 @@ class Data(eqx.Module):
 
     Attributes:
         design: X, shape (n, p): a numpy or JAX array, a `numpy.memmap`, a SciPy sparse matrix or
-            an object with `shape`, `matvec` and `rmatvec`.
+            an object with `shape`, `matvec` and `rmatvec`; of a network a tuple of them.
         observation: y, shape (n,), or (n, k) for k right-hand sides on one design.
     """
 
@@ -26,7 +26,9 @@ class Instance(eqx.Module):
     Attributes:
         data: what the algorithm sees.
         signal: w*, shape (p,), or (p, k): what it should find.
+        hidden: units between the signal and the observation, layer by layer.
     """
 
     data: Data
     signal: Float[Array, "..."] | Float[np.ndarray, "..."]
+    hidden: tuple[Float[np.ndarray, "..."], ...] = ()

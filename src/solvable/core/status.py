@@ -45,7 +45,8 @@ _ADVICE = {
     Status.no_branch: "This branch or threshold does not exist at these parameters.",
     Status.precision_loss: "Double precision does not resolve this value to the digits asked: "
     "read the error bound, or stay further from the limit.",
-    Status.unsupported: "No formula for this quantity is known for this model.",
+    Status.unsupported: "No formula for this quantity is known for this model, or its message "
+    "passing has no start that knows something: give `start`, an overlap.",
 }
 _ANSWERS = frozenset({Status.converged, Status.no_branch, Status.marginal, Status.unsupported})
 

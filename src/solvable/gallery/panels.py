@@ -103,44 +103,86 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     The experiment has its own dimension `alpha_measured`, on which the theory is given too, as
     `<observable>_theory`.
     """
-    model = sv.parse(settings["model"])
+    data = learning_curves({"": settings}, seed, progress)[""]
+    return data.assign_attrs(kind="panel", thresholds=f"[{data.attrs['thresholds']}]")
+
+
+def learning_curves(
+    curves: Mapping[str, Mapping[str, Any]], seed: int, progress: Progress
+) -> dict[str, xr.Dataset]:
+    """Theory and experiment of several models along one parameter each, on two threads.
+
+    Args:
+        curves: name -> settings: `model`, `theory` (start, stop, count), `measured`, `size`,
+            `instances`, `max_steps`, `baselines`, `observable`, and, where it is not alpha, the
+            `parameter` that is swept. Other settings are options of the experiment.
+        seed: of the experiments.
+        progress: told how much is done.
+
+    Returns:
+        Name -> data set, all with the same branches. The experiment's dimension is the parameter's
+        name with `_measured`; `thresholds` is the document of the model.
+    """
     progress("theory", 0.0)
     with two_workers() as pool:
-        theory_job = pool.submit(_theory, model, settings["theory"])
-        jobs = [
-            pool.submit(
-                sv.experiment,
-                model,
-                over={"alpha": [alpha]},
-                size=settings["size"],
-                instances=settings["instances"],
-                seed=seed,
-                max_steps=settings["max_steps"],
-                baselines=settings["baselines"],
+        jobs = {
+            name: (
+                pool.submit(_theory, settings),
+                [pool.submit(_measured, settings, x, seed) for x in settings["measured"]],
             )
-            for alpha in settings["measured"]
-        ]
-        for count, _ in enumerate(as_completed([theory_job, *jobs]), start=1):
-            progress("theory and experiment", count / (len(jobs) + 1))
-        theory, found = theory_job.result()
-        theory, *parts = same_branches([theory, *(job.result() for job in jobs)])
+            for name, settings in curves.items()
+        }
+        flat = [job for first, rest in jobs.values() for job in (first, *rest)]
+        for count, _ in enumerate(as_completed(flat), start=1):
+            progress("theory and experiment", count / len(flat))
+        lines = {name: first.result() for name, (first, _) in jobs.items()}
+        points = {name: [job.result() for job in rest] for name, (_, rest) in jobs.items()}
+    parts = [part for name in curves for part in (lines[name][0], *points[name])]
+    filled = iter(same_branches(parts))
+    return {
+        name: _joined(settings, next(filled), lines[name][1], [next(filled) for _ in points[name]])
+        for name, settings in curves.items()
+    }
+
+
+def _joined(
+    settings: Mapping[str, Any], theory: xr.Dataset, found: Mapping[str, Any], parts: list[Any]
+) -> xr.Dataset:
+    """Lines, points and thresholds of one model."""
+    parameter = swept_parameter(settings)
     measured = xr.concat(
-        parts, "alpha", data_vars="minimal", combine_attrs="override", join="exact"
+        parts, parameter, data_vars="minimal", combine_attrs="override", join="exact"
     )
     own = (*io.observables(theory), *io.BOOKKEEPING)
     names = {name: f"{name}_theory" for name in own if name in measured}
-    data = theory.merge(measured.rename({"alpha": MEASURED, **names}), join="exact")
+    measured = measured.rename({parameter: f"{parameter}_measured", **names})
+    data = theory.merge(measured, join="exact")
     data.attrs = {
-        "kind": "panel",
         "model": settings["model"],
         "rigour": theory.attrs["rigour"],
         "references": theory.attrs["references"],
-        "thresholds": json.dumps(io.strict([found])),
+        "thresholds": json.dumps(io.strict(found)),
         "observable": settings["observable"],
         "size": settings["size"],
         "instances": settings["instances"],
     }
     return data
+
+
+def swept_parameter(settings: Mapping[str, Any]) -> str:
+    """The parameter of the horizontal axis."""
+    return settings.get("parameter", "alpha")
+
+
+def _measured(settings: Mapping[str, Any], value: float, seed: int) -> xr.Dataset:
+    """The experiment at one value of the parameter."""
+    names = ("size", "instances", "max_steps", "baselines", "damping", "tolerance")
+    return sv.experiment(
+        sv.parse(settings["model"]),
+        over={swept_parameter(settings): [value]},
+        seed=seed,
+        **{name: settings[name] for name in names if name in settings},
+    )
 
 
 def same_branches(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
@@ -156,10 +198,12 @@ def same_branches(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     return filled
 
 
-def _theory(model: Any, grid: tuple[float, float, int]) -> tuple[xr.Dataset, dict[str, Any]]:
+def _theory(settings: Mapping[str, Any]) -> tuple[xr.Dataset, dict[str, Any]]:
     """The curve on a grid that knows the thresholds, and their document."""
-    found = sv.thresholds(model, "alpha").document()
-    return sv.curve(model, over={"alpha": _grid(*grid, found)}), found
+    model, parameter = sv.parse(settings["model"]), swept_parameter(settings)
+    found = sv.thresholds(model, parameter).document()
+    start, stop, count = settings["theory"]
+    return sv.curve(model, over={parameter: _grid(start, stop, count, found)}), found
 
 
 def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np.ndarray:
@@ -180,8 +224,12 @@ def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np
 
 def threshold_values(data: xr.Dataset) -> dict[str, float | None]:
     """Name -> value of the thresholds of the data's first model."""
-    (found, *_) = json.loads(data.attrs["thresholds"])
-    return {name: entry["value"] for name, entry in found["thresholds"].items()}
+    return values_of(json.loads(data.attrs["thresholds"])[0])
+
+
+def values_of(document: Mapping[str, Any]) -> dict[str, float | None]:
+    """Name -> value of the thresholds in a document."""
+    return {name: entry["value"] for name, entry in document["thresholds"].items()}
 
 
 def compare(data: xr.Dataset) -> Comparison:

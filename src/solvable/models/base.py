@@ -1,6 +1,7 @@
 """What one can ask of a model: the capability classes. Engines ask for them with `isinstance`."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class AbstractInstanceModel(Specification):
 
 
 class AbstractMessagePassingModel(Specification):
-    """A model with a message-passing algorithm."""
+    """A model with a message-passing algorithm and the state evolution of it."""
 
     @abstractmethod
     def init(self, data: Data, key: PRNGKeyArray) -> Any:
@@ -102,3 +103,25 @@ class AbstractMessagePassingModel(Specification):
     @abstractmethod
     def step(self, data: Data, state: Any) -> tuple[Any, Any]:
         """One iteration: the next state and what happened."""
+
+    @abstractmethod
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Any = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Iterations to convergence: an outcome that can be measured, with its `status`."""
+
+    @abstractmethod
+    def informed_start(self, instance: Instance, overlap: float, key: PRNGKeyArray) -> Any:
+        """A `start` of a given overlap with the signal."""
+
+    @abstractmethod
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution, from those measured at the start, included."""

@@ -3,12 +3,14 @@
 from typing import Any
 
 import equinox as eqx
+from jaxtyping import PRNGKeyArray
 
 from solvable.bricks.chain import Layer
 from solvable.bricks.channels.hidden import AbstractHiddenChannel
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import fail, instance
-from solvable.models.chain import AbstractChainModel
+from solvable.core.instance import Data, Instance
+from solvable.models.chain_instances import AbstractFiniteChain, draw
 
 CARD = dict(
     kind="model",
@@ -50,7 +52,7 @@ def _layers(value: Any) -> tuple[Layer, ...]:
     return tuple(value)
 
 
-class MultiLayer(AbstractChainModel):
+class MultiLayer(AbstractFiniteChain):
     """Chain h_0 = x ~ P_x, z_l = W_l h_{l-1}, h_l ~ P_l(. | z_l); h_L is observed.
 
     W_l is (n_l, n_{l-1}) with n_l / n_{l-1} the layer's ratio, its entries iid N(0, 1 / n_{l-1})
@@ -95,3 +97,8 @@ class MultiLayer(AbstractChainModel):
     def chain(self) -> tuple[AbstractPrior, tuple[Layer, ...]]:
         """Prior and layers."""
         return self.prior, self.layers
+
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance: W_1, ..., W_L, input, hidden units and y; n_0 = size."""
+        weights, (signal, *hidden, outputs) = draw(self, key, size)
+        return Instance(Data(weights, outputs), signal, tuple(hidden))

@@ -207,7 +207,7 @@ def _open_markers(ax, data, algorithm, x, y, look) -> list[Line2D]:
     if "experiment_status" not in data:
         return []
     codes = data["experiment_status"].sel(algorithm=algorithm).transpose(..., "instance")
-    failed = ~answered(codes.values).all(-1)
+    failed = ~has_value(codes.values).all(-1)
     failed &= np.isfinite(y)
     if not failed.any():
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,12 @@ def new_figure(
 
 def axis_label(name: str) -> str:
     """Words and unit for a parameter or an observable; an unknown name in plain words."""
+    if layer := re.fullmatch(r"layers\[(\d+)\]\.ratio", name):
+        k = int(layer[1])
+        return rf"outputs / inputs of layer {k + 1}, $n_{{{k + 1}}} / n_{{{k}}}$"
+    if hidden := re.fullmatch(r"(mse|overlap)_(\d+)", name):
+        words = {"mse": "mean squared error", "overlap": "overlap"}[hidden[1]]
+        return f"{words} of hidden layer {hidden[2]}, per unit"
     return _LABELS.get(name, _LABELS.get(name.rpartition(".")[2], name.replace("_", " ")))
 
 

@@ -23,7 +23,7 @@ from solvable.bricks.channels.linear import Linear
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.status import Status
-from solvable.models.glm_instances import measure_estimate
+from solvable.models.glm import GLM
 
 Predictor = Callable[[Float[np.ndarray, "m p"]], Float[np.ndarray, " m"]]
 
@@ -43,7 +43,9 @@ class Fit(NamedTuple):
 
 
 def baseline_names(model: Any) -> tuple[str, ...]:
-    """The methods that suit a model: any of "ridge", "lasso", "logistic" and "mlp"."""
+    """The methods that suit a GLM: any of "ridge", "lasso", "logistic", "mlp"; none for others."""
+    if not isinstance(model, GLM):
+        return ()
     if isinstance(model.channel, Linear):
         return ("ridge", "lasso")
     if model.channel.emits_reals() or is_blind(model.prior, model.channel):
@@ -72,7 +74,7 @@ def run_baseline(
     """
     fit = _FITS[name](model, instance.data, key)
     if fit.estimate is not None:
-        found = measure_estimate(model, fit.estimate, instance)
+        found = model.measure(fit.estimate, instance)
         kept = ("bayes_error",) if name == "logistic" else ("overlap", "mse", _SQUARE)
         return {observable: found[observable] for observable in kept}, fit.status
     design, outputs = _fresh_data(model, instance, fold(key, "fresh"))

@@ -2,9 +2,9 @@
 
 Every instance is drawn from streams named by the model's specification, the size and the
 instance's number, so that it does not depend on the grid or on the order of execution. All
-algorithms get the same data. Observables of AMP and of linear methods are exact averages over
-fresh Gaussian inputs (`models.glm_instances.observables`), defined as in the theory. Instances on
-which an algorithm did not converge count with its best iterate, and keep their status.
+algorithms get the same data, and the model measures what they find as its theory defines it.
+Instances on which an algorithm did not converge count with its best iterate, and keep their
+status. The study asks a model for capabilities only: to draw instances, and to solve them.
 """
 
 import contextlib
@@ -16,14 +16,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from solvable import io
-from solvable.algorithms.multilayer_amp import State
+from solvable.algorithms.damping import damping_rule
 from solvable.core.arguments import (
     boolean,
-    in_interval,
+    fail,
     instance,
     integer,
     non_negative,
@@ -32,15 +31,7 @@ from solvable.core.arguments import (
 from solvable.core.precision import require_x64
 from solvable.core.randomness import fold, key_for
 from solvable.core.specification import replace
-from solvable.models.glm import GLM, state_evolution
-from solvable.models.glm_instances import (
-    OBSERVABLES,
-    Overlaps,
-    informed_start,
-    observables,
-    overlaps,
-    solve,
-)
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
 from solvable.studies.baselines import baseline_names, quiet_solvers, run_baseline
 from solvable.studies.curve import Progress, curve
 
@@ -48,13 +39,13 @@ from solvable.studies.curve import Progress, curve
 class Run(NamedTuple):
     """One instance: observables of every algorithm, their statuses, AMP's path if kept."""
 
-    measured: Float[np.ndarray, "algorithm observable"]
+    measured: list[dict[str, float]]
     status: np.ndarray
-    path: list[Overlaps]
+    path: list[dict[str, float]]
 
 
 def experiment(
-    model: GLM,
+    model: Any,
     over: Mapping[str, Any] | None = None,
     *,
     size: int = 2000,
@@ -64,34 +55,34 @@ def experiment(
     baselines: bool = True,
     start: float | None = None,
     iterations: int = 30,
-    damping: float = 0.0,
+    damping: float | str | None = None,
     tolerance: float = 1e-6,
-    max_steps: int = 200,
+    max_steps: int = 500,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Theory and finite-size runs side by side: one data set, ready for one picture.
 
     Args:
-        model: a `GLM`; parameters in `over` may be unset.
+        model: a `GLM` or a `MultiLayer`; parameters in `over` may be unset.
         over: name -> grid, as for `curve`; without it the one point that the model names.
-        size: dimension p of the signal.
+        size: dimension of the signal, p or n_0.
         instances: how many instances at each point.
         seed: of all random numbers.
         trajectory: keep AMP's observables at every iteration, beside state evolution.
-        baselines: run the general-purpose methods too.
-        start: overlap of an informed start for AMP; by default AMP starts from the prior, or
-            from a spectral estimate where the channel is even.
+        baselines: run the general-purpose methods too, of which there are some for a GLM.
+        start: overlap of an informed start; by default the prior, or a spectral estimate where the
+            channel of a GLM is even. Without it a network that shows nothing is `unsupported`.
         iterations: length of the trajectories.
-        damping: of AMP, in [0, 1).
+        damping: of AMP, in [0, 1), or "adaptive", the default; 0 for trajectories.
         tolerance: of AMP.
         max_steps: of AMP.
         progress: called with (instances done, instances in all).
 
     Returns:
         The data set of `curve` with dims algorithm and instance: `<observable>_instances`,
-        `_mean`, `_standard_error`, and `experiment_status`. With `trajectory`, dim iteration (0 is
-        the start): `<observable>_trajectory_mean`, `_trajectory_standard_error` and
-        `_state_evolution` from the mean measured overlap.
+        `_mean`, `_standard_error`, and `experiment_status`. With `trajectory`, dim iteration from
+        the start, 0: `<observable>_trajectory_mean`, `_trajectory_standard_error` and
+        `_state_evolution` from the mean measured overlaps.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -103,7 +94,7 @@ def experiment(
         baselines=baselines,
         start=start,
         iterations=iterations,
-        damping=damping,
+        damping=damping if damping is not None else 0.0 if trajectory is True else "adaptive",
         tolerance=tolerance,
         max_steps=max_steps,
     )
@@ -115,23 +106,28 @@ def experiment(
     return dataset
 
 
-def _check(model: GLM, seed: int, settings: Mapping[str, Any]) -> None:
+def _check(model: Any, seed: int, settings: Mapping[str, Any]) -> None:
     """Raise ValueError, one sentence, for an argument out of its range."""
     require_x64()
     integer("seed", seed, low=0)
-    instance("model", model, GLM, "a GLM")
+    for capability in (AbstractInstanceModel, AbstractMessagePassingModel):
+        instance("model", model, capability, "a model with instances and message passing")
     for name in ("size", "instances", "iterations", "max_steps"):
         integer(name, settings[name], low=1)
     for name in ("trajectory", "baselines"):
         boolean(name, settings[name])
     if settings["start"] is not None:
         number("start", settings["start"])
-    in_interval("damping", settings["damping"], 0, 1, closed="left")
+    damping_rule(settings["damping"], 1)
+    if settings["trajectory"] and settings["damping"] != 0:
+        raise fail(
+            "damping", "be 0 for trajectories: state evolution has none", settings["damping"]
+        )
     non_negative("tolerance", settings["tolerance"])
 
 
 def _measure(
-    model: GLM,
+    model: Any,
     theory: xr.Dataset,
     seed: int,
     settings: Mapping[str, Any],
@@ -158,7 +154,7 @@ def _measure(
 
 
 def _run_all(
-    points: list[GLM],
+    points: list[Any],
     algorithms: list[str],
     seed: int,
     settings: Mapping[str, Any],
@@ -190,22 +186,21 @@ def _plain(value: Any) -> Any:
 
 
 def _run(
-    model: GLM, algorithms: list[str], seed: int, index: int, settings: Mapping[str, Any]
+    model: Any, algorithms: list[str], seed: int, index: int, settings: Mapping[str, Any]
 ) -> Run:
     """Draw one instance, and give it to every algorithm."""
     key = key_for(seed, "experiment", repr(model), settings["size"], index)
     problem = model.sample(fold(key, "instance"), settings["size"])
-    path: list[Overlaps] = []
+    path: list[dict[str, float]] = []
 
-    def observe(state: State) -> None:
+    def observe(state: Any) -> None:
         if len(path) <= settings["iterations"]:
-            path.append(overlaps(model, state, problem))
+            path.append(model.measure(state, problem))
 
     start = settings["start"]
     if start is not None:
-        start = informed_start(model.prior, problem.signal, start, fold(key, "start"))
-    outcome = solve(
-        model,
+        start = model.informed_start(problem, start, fold(key, "start"))
+    outcome = model.solve(
         problem.data,
         fold(key, "start"),
         start=start,
@@ -214,32 +209,27 @@ def _run(
         tolerance=settings["tolerance"],
         max_steps=settings["max_steps"],
     )
-    measured = np.full((len(algorithms), len(OBSERVABLES)), np.nan)
-    status = np.zeros(len(algorithms), dtype=np.int8)
-    found, status[0] = model.measure(outcome, problem), int(outcome.status)
-    for row, name in enumerate(algorithms):
-        if row > 0:
-            found, ended = run_baseline(name, model, problem, fold(key, name))
-            status[row] = int(ended)
-        for column, observable in enumerate(OBSERVABLES):
-            measured[row, column] = found.get(observable, np.nan)
-    return Run(measured, status, path)
+    measured, status = [model.measure(outcome, problem)], [int(outcome.status)]
+    for name in algorithms[1:]:
+        found, ended = run_baseline(name, model, problem, fold(key, name))
+        measured.append(found)
+        status.append(int(ended))
+    return Run(measured, np.array(status, dtype=np.int8), path)
 
 
 def _trajectory(
-    model: GLM, paths: list[list[Overlaps]], settings: Mapping[str, Any]
+    model: Any, paths: list[list[dict[str, float]]], settings: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
     """Mean, standard error and state evolution of every observable, each (iterations + 1,)."""
     length = settings["iterations"] + 1
     padded = [path + [path[-1]] * (length - len(path)) for path in paths]
-    columns = Overlaps(*np.moveaxis(np.array(padded), 2, 0))
-    flat = observables(model, Overlaps(*(x.ravel() for x in columns)))
-    q = float(columns.cross[:, 0].mean())
-    rho = float(model.prior.second_moment())
-    theory = state_evolution(model, q, rho - q, length - 1)
+    columns = {
+        name: np.array([[at[name] for at in path] for path in padded]) for name in paths[0][0]
+    }
+    start = {name: float(values[:, 0].mean()) for name, values in columns.items()}
+    theory = model.state_evolution(start, length - 1)
     found: dict[str, np.ndarray] = {}
-    for name in OBSERVABLES:
-        values = flat[name].reshape(len(paths), length)
+    for name, values in columns.items():
         found[f"{name}_trajectory_mean"] = values.mean(axis=0)
         found[f"{name}_trajectory_standard_error"] = _standard_error(values)
         found[f"{name}_state_evolution"] = theory[name]
@@ -263,13 +253,15 @@ def _assemble(
 ) -> xr.Dataset:
     """The theory's data set with what was measured."""
     dims = (*names, "algorithm")
-    measured = np.array([[run.measured for run in row] for row in runs])  # point, instance, ...
-    dataset = theory.assign_coords(algorithm=algorithms, instance=np.arange(measured.shape[1]))
-    for column, observable in enumerate(OBSERVABLES):
-        if observable not in theory:
+    count = len(runs[0])
+    dataset = theory.assign_coords(algorithm=algorithms, instance=np.arange(count))
+    for observable in io.observables(theory):
+        values = np.array(
+            [[[at.get(observable, np.nan) for at in run.measured] for run in row] for row in runs]
+        )  # point, instance, algorithm
+        if np.isnan(values).all():
             continue
-        values = measured[..., column]  # point, instance, algorithm
-        each = np.moveaxis(values, 1, 2).reshape(*shape, *values.shape[:0:-1])
+        each = np.moveaxis(values, 1, 2).reshape(*shape, -1, count)
         mean = values.mean(axis=1).reshape(*shape, -1)
         error = np.array([_standard_error(point) for point in values]).reshape(*shape, -1)
         dataset[f"{observable}_instances"] = ((*dims, "instance"), each)
@@ -291,8 +283,6 @@ def _with_trajectories(
     length = len(next(iter(paths[0].values())))
     dataset = dataset.assign_coords(iteration=np.arange(length))
     for name in paths[0]:
-        if not any(name.startswith(f"{known}_") for known in OBSERVABLES if known in dataset):
-            continue
         values = np.array([path[name] for path in paths]).reshape(*shape, length)
         dataset[name] = ((*names, "iteration"), values)
     return dataset

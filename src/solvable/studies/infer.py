@@ -16,16 +16,14 @@ from jaxtyping import Float
 
 from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
-from solvable.algorithms.multilayer_run import run
-from solvable.algorithms.problem import Problem, assemble, check_shapes
+from solvable.algorithms.problem import assemble, check_shapes
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64
 from solvable.core.randomness import key_for
-from solvable.core.specification import numeric
 from solvable.core.status import Status, severity
+from solvable.models.chain_instances import algorithm_for
 from solvable.models.glm import GLM
-from solvable.models.glm_instances import solve
 from solvable.models.multi_layer import MultiLayer
 
 
@@ -56,6 +54,16 @@ class Inference:
     error_bound: float
     message: str
 
+    @property
+    def means(self) -> tuple[np.ndarray, ...]:
+        """What `model.measure` takes."""
+        return (self.mean,)
+
+    @property
+    def variances(self) -> tuple[np.ndarray, ...]:
+        """What `model.measure` takes."""
+        return (self.variance,)
+
     def document(self) -> dict[str, Any]:
         """The answer as plain data: model, mean, variance, estimated_mse, status, iterations."""
         error = np.asarray(self.estimated_mse)
@@ -85,6 +93,7 @@ def infer(
     observation: Any,
     *,
     seed: int = 0,
+    algorithm: str = "auto",
     variances: str = "scalar",
     center: bool = False,
     damping: float | str = 0.0,
@@ -100,6 +109,9 @@ def infer(
             the list of its weight matrices, input first.
         observation: y, shape (n,), or (n, k) for k signals seen through one design.
         seed: of the spectral start, which only even channels need.
+        algorithm: "amp"; "vamp", vector AMP, for correlated or ill-conditioned designs, by one
+            singular value decomposition of each; or "auto": "vamp" where the model's weights have
+            a spectrum or are orthogonal.
         variances: "scalar", for entries of one size, or "vector".
         center: subtract the means of the design's columns and estimate the shift of z they make.
         damping: in [0, 1), try 0.3 to 0.7 if the residual oscillates; or "adaptive".
@@ -126,23 +138,19 @@ def infer(
     require_x64()
     instance("model", model, (GLM, MultiLayer), "a GLM or a MultiLayer")
     boolean("center", center)
-    options: dict[str, Any] = dict(
-        variances=variances,
-        center=center,
-        damping=damping,
-        tolerance=tolerance,
-        max_steps=max_steps,
-    )
-    if isinstance(model, MultiLayer):
-        problem = _checked_chain(model, design, observation)
-        return _summary(model, run(problem, **options), "")
-    wrapped, y = _checked(model, design, observation)
-    outcome = solve(model, Data(wrapped, y), key_for(seed, "infer"), **options)
-    return _summary(model, outcome, _scale_note(wrapped, center))
+    used = algorithm_for(model.chain()[1], algorithm)
+    checked = _checked_chain if isinstance(model, MultiLayer) else _checked
+    wrapped, y = checked(model, design, observation)
+    limits = {"tolerance": tolerance, "max_steps": max_steps}
+    options = {"variances": variances, "center": center, "damping": damping, **limits}
+    outcome = model.solve(Data(wrapped, y), key_for(seed, "infer"), algorithm=used, **options)
+    return _summary(model, outcome, _hint(outcome, used) + _scale_note(wrapped, center))
 
 
-def _checked_chain(model: MultiLayer, weights: Any, observation: Any) -> Problem:
-    """The chain with its weights and observation, once they are known to fit."""
+def _checked_chain(
+    model: Any, weights: Any, observation: Any
+) -> tuple[list[AbstractDesign], np.ndarray]:
+    """Weights and observation of a chain, once they are known to fit."""
     if not isinstance(weights, list | tuple):
         raise fail("design", f"be a list of {len(model.layers)} weight matrices", weights)
     if len(weights) != len(model.layers):
@@ -154,10 +162,9 @@ def _checked_chain(model: MultiLayer, weights: Any, observation: Any) -> Problem
     for design in wrapped:
         _check_finite(design)
     y = array("observation", observation)
-    bare = numeric(model)
-    problem = assemble(bare.prior, [layer.channel for layer in bare.layers], wrapped, y)
+    assemble(model.prior, [layer.channel for layer in model.layers], wrapped, y)
     model.layers[-1].channel.check_observation(y.ravel())
-    return problem
+    return wrapped, y
 
 
 def _summary(model: GLM | MultiLayer, outcome: Outcome, note: str) -> Inference:
@@ -178,7 +185,7 @@ def _summary(model: GLM | MultiLayer, outcome: Outcome, note: str) -> Inference:
     )
 
 
-def _checked(model: GLM, design: Any, observation: Any) -> tuple[AbstractDesign, np.ndarray]:
+def _checked(model: Any, design: Any, observation: Any) -> tuple[AbstractDesign, np.ndarray]:
     """Design and observation, once they are known to fit the model and each other."""
     wrapped = as_design(design)
     if isinstance(wrapped, Stack):
@@ -205,9 +212,16 @@ def _check_finite(design: AbstractDesign) -> None:
             raise ValueError(f"Argument `design` must hold finite numbers, but held {bad}.")
 
 
-def _scale_note(design: AbstractDesign, center: bool) -> str:
+def _hint(outcome: Outcome, algorithm: str) -> str:
+    """What to try where AMP did not converge."""
+    if algorithm == "vamp" or np.all(outcome.status == Status.converged):
+        return ""
+    return ' Designs far from independent entries need vector AMP: `algorithm="vamp"`.'
+
+
+def _scale_note(design: Any, center: bool) -> str:
     """A sentence if the rows are far from unit norm, which the theory's curves assume."""
-    if center:
+    if center or not isinstance(design, AbstractDesign):
         return ""
     row = float(np.asarray(design.square_sum())) / design.n
     if 0.5 <= row <= 2:

@@ -1,5 +1,6 @@
 """`thresholds`: the phase transitions of a model in one parameter."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -68,6 +69,10 @@ def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 @lru_cache(maxsize=4096)
 def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     table = scalar.tabulate(model, scalar.WIDEST)
+    low, high = np.log(scalar.WIDEST)
+    # a table goes further than the scales that it is for, to where levels are rounding errors
+    inside = tuple(fold for fold in table.folds if low <= fold.h <= high)
+    table = dataclasses.replace(table, folds=inside)
 
     def potential(point: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
         return scalar.potentials(table.model, point, scale, nodes)

@@ -1,0 +1,312 @@
+"""Finite instances of a chain: drawing them, solving them by message passing, judging the answer.
+
+`GLM` is the chain of one layer, `MultiLayer` any; what differs is only whether the data hold one
+design or a tuple of weight matrices, input first.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.optimize
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from solvable.algorithms import multilayer_amp, multilayer_run, multilayer_vamp, spectral
+from solvable.algorithms.convergence import Info, Outcome
+from solvable.algorithms.multilayer_amp import Start
+from solvable.algorithms.problem import Problem, assemble
+from solvable.algorithms.programs import bucket
+from solvable.bricks import chain
+from solvable.bricks.chain import HiddenLaw, Layer
+from solvable.bricks.chain_facts import blind_layers, unseen_law
+from solvable.bricks.channels.base import AbstractChannel, channel_errors
+from solvable.bricks.priors.base import AbstractPrior, Law, posterior, prior_moments
+from solvable.core.arguments import UNSET, choice, integer
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import fold, normal_matrix
+from solvable.core.specification import get, numeric, parameters
+from solvable.core.status import Status
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
+from solvable.models.chain import AbstractChainModel
+from solvable.models.chain_measures import PREDICTIONS, measure
+
+
+class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
+    """A chain with finite instances, message passing and its state evolution."""
+
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""
+        last = self.chain()[1][-1]
+        channel = last.channel if last.spectrum() is None else None
+        return measure(channel, estimate, (instance.signal, *instance.hidden), _blind(self))
+
+    def init(self, data: Data, key: PRNGKeyArray) -> Any:
+        """The first state; a spectral start where a single layer shows nothing at w = 0."""
+        problem = _problem(self, data)
+        start = _default_start(self, problem, key)
+        if algorithm_for(self.chain()[1]) == "vamp":
+            return multilayer_vamp.init(problem, start)
+        return multilayer_amp.init(problem, start)
+
+    def step(self, data: Data, state: Any) -> tuple[Any, Info]:
+        """One iteration of multi-layer AMP, or of vector AMP if the state is one of its own."""
+        is_vamp = isinstance(state, multilayer_vamp.State)
+        algorithm = multilayer_vamp if is_vamp else multilayer_amp
+        return algorithm.step(_problem(self, data), state)
+
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Any = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Message passing to convergence.
+
+        A chain of several layers whose lowest ones send nothing down while nothing is known needs
+        a `start`: where it stays without information its status is `unsupported`.
+
+        Args:
+            data: weights and observation; the model's ratios are not used.
+            key: of the spectral start.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `run`.
+
+        Raises:
+            ValueError: if an option is out of its range.
+        """
+        problem = _problem(self, data)
+        stuck = start is None and len(problem.designs) > 1 and _blind(self) > 0
+        if start is None:
+            start = _default_start(self, problem, key)
+        outcome = run(self.chain()[1], problem, start=start, observe=observe, **options)
+        informed = np.mean(np.square(outcome.mean)) > _NOTHING * float(self._facts().rho[0])
+        if informed or not stuck:  # rounding errors may have grown into a start
+            return outcome
+        status = np.full_like(outcome.status, Status.unsupported)
+        messages = (Status.unsupported.advice,) * len(outcome.messages)
+        return replace(outcome, status=status, messages=messages)
+
+    def informed_start(
+        self, instance: Instance, overlap: float, key: PRNGKeyArray
+    ) -> tuple[Start, ...]:
+        """A start of a given overlap: on every layer the posterior given h in Gaussian noise.
+
+        It is independent of the weights and satisfies the Nishimori identities, so that state
+        evolution holds from the first iteration on. Hidden layers start as far between no
+        information and all as the input does.
+
+        Args:
+            instance: what shall be known a little.
+            overlap: of the input, between (E w)^2 and E w^2, both excluded.
+            key: of the noise.
+
+        Raises:
+            ValueError: if the overlap is out of its range.
+        """
+        prior, layers = numeric(self.chain())
+        facts = self._facts()
+        low, high = float(facts.mean[0]) ** 2, float(facts.rho[0])
+        if not low < overlap < high:
+            raise ValueError(
+                f"Argument `start` must be an overlap between {low:g} and {high:g}, "
+                f"but was {overlap}."
+            )
+        share = (overlap - low) / (high - low)
+        wanted = facts.mean**2 + share * (facts.rho - facts.mean**2)
+        found = [_informed(prior, instance.signal, overlap, key)]
+        for k, truth in enumerate(instance.hidden, start=1):
+            law = unseen_law(layers, facts, k)
+            found.append(_informed(law, truth, float(wanted[k]), fold(key, k)))
+        return tuple(found)
+
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution, each (iterations + 1,), the start first.
+
+        Args:
+            start: observables at the start, of which the overlaps count; `mse` is taken as rho -
+                overlap, its value on the Nishimori line.
+            iterations: how many steps.
+        """
+        brick = numeric(self)
+        _, layers = brick.chain()
+        ends = ["", *(f"_{k}" for k in range(1, len(layers)))]
+        q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
+        path = [chain.start(layers, q, jnp.asarray(self._facts().rho) - q)]
+        for _ in range(iterations):
+            path.append(_updated(brick, path[-1]))
+        along = jax.tree.map(lambda *x: np.stack(x), *path)
+        found = {}
+        for k, end in enumerate(ends):
+            found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
+        if layers[-1].spectrum() is None:
+            at = (along.z_overlap[:, -1], along.z_variance[:, -1])
+            errors = _errors_along(layers[-1].channel, *map(jnp.asarray, at))
+            found |= {name: np.asarray(x) for name, x in zip(PREDICTIONS, errors, strict=True)}
+        return found
+
+
+_NOTHING = 1e-3  # |estimate|^2 over E x^2 of what tells nothing
+
+
+def algorithm_for(layers: tuple[Layer, ...], wanted: str = "auto") -> str:
+    """ "amp" where all weights are iid Gaussian, "vamp" where some have a spectrum, or as wanted.
+
+    Raises:
+        ValueError: if `wanted` is none of "auto", "amp" and "vamp".
+    """
+    if choice("algorithm", wanted, ("auto", "amp", "vamp")) != "auto":
+        return wanted
+    return "amp" if all(layer.spectrum() is None for layer in layers) else "vamp"
+
+
+def run(
+    layers: tuple[Layer, ...], problem: Problem, *, algorithm: str = "auto", **options: Any
+) -> Outcome:
+    """Multi-layer AMP or vector AMP to convergence.
+
+    Args:
+        layers: the layers, whose laws of weights decide.
+        problem: the chain with its data.
+        algorithm: as in `algorithm_for`.
+        options: `start`, `observe`, `damping`, `tolerance` and `max_steps`; for AMP also
+            `variances` and `center`.
+
+    Raises:
+        ValueError: if an option is out of its range, or is none of vector AMP's.
+    """
+    if algorithm_for(layers, algorithm) == "amp":
+        return multilayer_run.run(problem, **options)
+    for name, plain in (("variances", "scalar"), ("center", False)):
+        if options.pop(name, plain) != plain:
+            raise ValueError(
+                f"Argument `{name}` must be {plain!r} for vector AMP, which takes designs as they "
+                "are."
+            )
+    return multilayer_vamp.run(problem, **options)
+
+
+def draw(
+    model: AbstractChainModel, key: PRNGKeyArray, size: int
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Weights and units of one instance.
+
+    Weights are iid N(0, 1 / inputs), or rotationally invariant with the layer's spectrum. The
+    input, all weights and all channels have streams of their own, folded from `key` by name.
+
+    Args:
+        model: a chain with all parameters set.
+        key: a scalar key.
+        size: n_0; n_l = round(ratio n_{l-1}), at least 1.
+
+    Returns:
+        W_1, ..., W_L, and h_0, ..., h_{L-1}, y.
+
+    Raises:
+        ValueError: if a parameter is unset, or `size` is not a positive integer.
+    """
+    size = integer("size", size, low=1)
+    for name in parameters(model):
+        if get(model, name) is UNSET:
+            raise ValueError(f"Argument `{name}` must be set to draw an instance, but was unset.")
+    prior, layers = model.chain()
+    weights, units = [], [np.array(_drawn(numeric(prior), fold(key, "signal"), (size,)))]
+    for k, layer in enumerate(layers):
+        p = len(units[-1])
+        n = max(1, round(float(layer.ratio) * p))
+        weights.append(_weights(layer, _stream(key, "design", k), n, p))
+        z = np.zeros(bucket(n))
+        z[:n] = weights[-1] @ units[-1]
+        noise = _stream(key, "noise", k)
+        units.append(np.array(_drawn(numeric(layer.channel), noise, jnp.asarray(z)))[:n])
+    return tuple(weights), tuple(units)
+
+
+def _stream(key: PRNGKeyArray, name: str, k: int) -> PRNGKeyArray:
+    """The first layer's streams go by the names that they have where it is the only one."""
+    return fold(key, name, k) if k else fold(key, name)
+
+
+def _weights(layer: Layer, key: PRNGKeyArray, n: int, p: int) -> np.ndarray:
+    spectrum = layer.spectrum()
+    return normal_matrix(key, (n, p), p**-0.5) if spectrum is None else spectrum.sample(key, n, p)
+
+
+def _problem(model: AbstractChainModel, data: Data) -> Problem:
+    """The chain with its data."""
+    prior, layers = model.chain()
+    assert isinstance(prior, AbstractPrior)
+    several = isinstance(data.design, list | tuple)
+    weights = data.design if several else [data.design]
+    return assemble(prior, [layer.channel for layer in layers], weights, data.observation)
+
+
+@functools.lru_cache(maxsize=64)
+def _blind(model: AbstractChainModel) -> int:
+    """How many of the lowest layers stay unknown if nothing is known; their sign is free."""
+    return blind_layers(model._bare().chain()[1], model._facts())
+
+
+def _default_start(model: AbstractChainModel, problem: Problem, key: PRNGKeyArray) -> Start | None:
+    """A spectral start for one layer that shows nothing at w = 0; none is known for several."""
+    design, *others = problem.designs
+    if others or not _blind(model):
+        return None
+    data = Data(design, problem.observation)
+    return spectral.start(problem.prior, problem.channels[0], data, key)
+
+
+def _informed(law: Any, truth: Any, overlap: float, key: PRNGKeyArray) -> Start:
+    """The posterior of units given themselves in as much noise as leaves an overlap."""
+
+    def excess(log_q_hat: float) -> float:
+        return float(_overlap(law, jnp.exp(log_q_hat))) - overlap
+
+    root: Any = scipy.optimize.brentq(excess, np.log(1e-10), np.log(1e10))
+    q_hat = float(np.exp(root))
+    truth = np.asarray(truth)
+    noise = np.asarray(jax.random.normal(key, truth.shape))
+    field = jnp.asarray(q_hat * truth + np.sqrt(q_hat) * noise)
+    mean, variance = _given(law, field, jnp.asarray(q_hat))
+    return Start(np.asarray(mean), np.asarray(variance), np.zeros(()))
+
+
+@eqx.filter_jit
+def _drawn(brick: AbstractPrior | AbstractChannel, key: PRNGKeyArray, at: Any) -> Array:
+    """Units of a prior, of a shape, or of a channel, at z."""
+    return brick.sample(key, at)
+
+
+@eqx.filter_jit
+def _overlap(law: Law, q_hat: Array) -> Array:
+    return prior_moments(law, q_hat).overlap
+
+
+@eqx.filter_jit
+def _given(law: Law, B: Array, A: Array) -> tuple[Array, Array]:
+    """Posterior means and variances of units under a field and a precision."""
+    if isinstance(law, HiddenLaw):
+        found = law.channel.hidden(B, A, jnp.zeros_like(B), law.V)
+        return found.mean, found.variance
+    assert isinstance(law, AbstractPrior)
+    return posterior(law, B, A)
+
+
+@eqx.filter_jit
+def _updated(model: AbstractChainModel, order: Any) -> Any:
+    return model.update(order)
+
+
+@eqx.filter_jit
+def _errors_along(channel: AbstractChannel, q: Array, V: Array) -> tuple[Array, ...]:
+    return jax.lax.map(lambda one: tuple(channel_errors(channel, *one)), (q, V))
