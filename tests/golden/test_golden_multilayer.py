@@ -160,3 +160,28 @@ def test_no_threshold_where_levels_end_in_rounding(delta):
     assert all(one.status is Status.no_branch for one in found.values())
     data = sv.curve(model, over={"layers[1].ratio": np.linspace(0.1, 1.5, 8)})
     np.testing.assert_allclose(data.mse.sel(branch="bayes"), data.mse.sel(branch="amp"))
+
+
+def test_labels_inside_are_known_where_the_layers_above_determine_them():
+    """The hidden labels known and the input not: the perceptron that they observe."""
+    below = sv.curve(sv.GLM(prior=sv.Rademacher(), channel=sv.Sign(), alpha=1.0)).sel(
+        branch="bayes"
+    )
+    layers = [sv.Layer(ratio=1.0, channel=sv.Sign()), sv.Layer(channel=sv.Sign())]
+    model = sv.MultiLayer(prior=sv.Rademacher(), layers=layers)
+    best = sv.curve(model, over={"layers[1].ratio": [1.2]}).sel(branch="bayes")
+    for name in ("mutual_information", "mse", "overlap"):
+        assert float(best[name][0]) == pytest.approx(float(below[name]), abs=1e-9)
+    assert float(best.mse_1[0]) == float(best.bayes_error[0]) == 0.0
+
+
+def test_a_known_input_under_a_noisy_observation():
+    """Information is that of the prior, however noisy what follows the hidden labels is."""
+    layers = [sv.Layer(ratio=2.0, channel=sv.Sign()), sv.Layer(channel=sv.Linear(delta=0.01))]
+    model = sv.MultiLayer(prior=sv.Rademacher(), layers=layers)
+    found = sv.curve(model, over={"layers[1].ratio": [0.1, 0.3, 1.0]}).sel(branch="bayes")
+    assert np.all(found.mutual_information <= np.log(2) + 1e-12)
+    np.testing.assert_allclose(found.mutual_information[1:], np.log(2))
+    np.testing.assert_allclose(found.generalization_error[1:], 0.01)
+    noise = -0.5 * np.log(2 * np.pi * np.e * 0.01)  # E log P(y | z) of an observation
+    np.testing.assert_allclose(found.free_entropy[1:], 2 * noise * np.array([0.3, 1]) - np.log(2))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.bricks import chain
-from solvable.bricks.chain import ChainOrder, HiddenLaw, Layer
+from solvable.bricks.chain import ChainOrder, Layer
 from solvable.bricks.chain_facts import (
     EDGE,
     ChainFacts,
@@ -48,6 +48,7 @@ from solvable.core.quadrature import ORDER
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
+from solvable.models.chain_known import best_known, known_layers
 
 _NESTED_NODES = 6
 _TRACE_NODES = 8  # hidden layers then take four a panel, which reach 1e-4
@@ -190,13 +191,16 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         if not facts.noiseless[-1]:
             highest = float(_moments(channel, rho, EDGE * rho).snr)
         recovered, recovery = recovery_scale(layers, facts)
+        if known_layers(layers, facts):
+            recovered, recovery = True, 0.0
+        sharp = facts.dimension[-1] > 0 and facts.noiseless[-1]
         return Limits(
             trivial=blind > 0,
             weak_recovery=weak,
             weak_recovery_error=weak_error,
             recovered=recovered,
             recovery=recovery if recovered else np.nan,
-            perfect=recovery if recovered and facts.dimension[-1] > 0 else np.nan,
+            perfect=recovery if recovered and sharp else np.nan,
             highest_response=highest,
         )
 
@@ -208,10 +212,15 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def _facts(self) -> ChainFacts:
         return numeric_facts(*self._bare().chain())
 
-    def known_input(self) -> "UpperChain":
+    def known_input(self) -> "PartOfChain":
         """The chain above the first layer while the input is known."""
         _, layers = self._bare().chain()
-        return UpperChain(known_law(layers, self._facts()), layers[1:])
+        return PartOfChain(known_law(layers, self._facts()), layers[1:])
+
+    def below(self, k: int) -> "PartOfChain":
+        """The chain up to h_k, observed as it is."""
+        prior, layers = self._bare().chain()
+        return PartOfChain(prior, layers[:k])
 
     def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """What the observation tells of the hidden layers' own noise, I(h_{L-1}; y | x).
@@ -230,15 +239,18 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         """f at q = 0, or at q = rho, -H or infinite."""
         bare = self._bare()
         facts = self._facts()
-        prior, layers = bare.chain()
+        layers = bare.chain()[1]
         if place == "trivial":
             if blind_layers(layers, facts) < len(layers):
                 return self.end_observables(place, scales)["free_entropy"]
             rho = jnp.asarray(facts.rho_z)
             blind = float(_moments(layers[-1].channel, 0 * rho, rho).potential)
             return scales * blind * float(chain.widths(layers)[-1])
-        if facts.dimension[-1] == 0:
-            return np.full(len(scales), -float(prior.entropy()))
+        if known_layers(layers, facts):
+            rho = jnp.asarray(facts.rho_z)
+            shown = float(known_potential(layers[-1].channel, rho))
+            size = float(chain.widths(layers)[-1])
+            return best_known(bare)[0] + (scales * size * shown if shown else 0 * scales)
         return np.where(scales > recovery_scale(layers, facts)[1], np.inf, -np.inf)
 
     def end_observables(
@@ -247,7 +259,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         """Observables at the two ends, as limits: q = 0 and q = rho on every layer."""
         bare = self._bare()
         facts = self._facts()
-        count = blind_layers(bare.chain()[1], facts)
+        prior, layers = bare.chain()
+        count = blind_layers(layers, facts)
         if place == "trivial" and count < len(facts.rho):
             return _unseen_observables(self, facts, count, scales)
         values = {name: float(x) for name, x in _trivial_values(bare).items()}
@@ -255,16 +268,19 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         if place == "trivial":
             linear = ("free_entropy", "mutual_information")
             return found | {name: scales * values[name] for name in linear}
-        known = {"overlap": facts.rho[0], "mutual_information": float(bare.chain()[0].entropy())}
-        known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}
+        if known_layers(layers, facts):
+            known = best_known(bare)[1]
+        else:
+            known = {"overlap": facts.rho[0], "mutual_information": float(prior.entropy())}
+            known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}
         found = {name: np.full(len(scales), known.get(name, 0.0)) for name in values}
         return found | {"free_entropy": self.end_free_entropy("recovered", scales)}
 
 
-class UpperChain(AbstractChainModel):
-    """The layers above one whose input stays as it is; a part of another model's theory."""
+class PartOfChain(AbstractChainModel):
+    """Some layers of a chain in numbers, with the law of their input, as part of its theory."""
 
-    law: HiddenLaw
+    law: Law
     layers: tuple[Layer, ...]
 
     @property
@@ -277,7 +293,7 @@ class UpperChain(AbstractChainModel):
 
 
 def _along(
-    upper: UpperChain, scales: Float[np.ndarray, " n"], lowest: bool
+    upper: PartOfChain, scales: Float[np.ndarray, " n"], lowest: bool
 ) -> dict[str, Float[np.ndarray, " n"]]:
     """Observables of an upper chain on its lowest, or its best, stable branch; NaN without one."""
     table = scalar.tabulate(upper, (float(scales.min()), float(scales.max())))
@@ -300,7 +316,7 @@ def _unseen_observables(
     """Observables while nothing is known of h_0, ..., h_{count - 1}: those of the chain above."""
     _, layers = model._bare().chain()
     upper = _along(
-        UpperChain(unseen_law(layers, facts, count), layers[count:]), scales, lowest=True
+        PartOfChain(unseen_law(layers, facts, count), layers[count:]), scales, lowest=True
     )
     size = float(chain.widths(layers)[count])
     found = {}

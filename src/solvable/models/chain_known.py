@@ -1,0 +1,98 @@
+"""Fixed points of a chain at which some layer is known exactly and the layers above it with it.
+
+Let h_k be discrete. It is known exactly, q_hat_k infinite, where the layers above it send down
+more than any finite signal-to-noise ratio: a noiseless channel that jumps, as a sign, does so
+however noisy what follows it is, and so does a noiseless chain up to a noiseless real observation.
+Below, h_k is then an observation without noise, so that the best of these fixed points is the best
+of the chain that ends there, and
+
+    f_k = f_{chain up to h_k} + (n_L / n_0) E log P(y | z_L),   f_0 = -H(x) + (same).
+
+None of them is reached by a finite coordinate: they are the "recovered" end of the axis.
+"""
+
+import functools
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from solvable.bricks.chain import Layer
+from solvable.bricks.chain_facts import EDGE, ChainFacts
+from solvable.bricks.channels.base import channel_errors
+from solvable.models import scalar
+
+PREDICTION_ERRORS = ("generalization_error", "bayes_error", "gibbs_error")
+
+
+def known_layers(layers: tuple[Layer, ...], found: ChainFacts) -> tuple[int, ...]:
+    """The k for which a discrete h_k can be known exactly, whatever the last ratio."""
+    discrete = [found.dimension[0] == 0]
+    discrete += [not layer.channel.emits_reals() for layer in layers[:-1]]
+    return tuple(
+        k
+        for k, fits in enumerate(discrete)
+        if fits and _shown(found.noiseless, found.dimension, k)
+    )
+
+
+def _shown(noiseless: Any, dimension: Any, k: int) -> bool:
+    """Whether what lies above h_k sends down an infinite signal-to-noise ratio."""
+    for j in range(k, len(noiseless)):
+        if not noiseless[j]:
+            return False
+        if dimension[j + 1] == 0:
+            return True
+    return True
+
+
+@functools.lru_cache(maxsize=64)
+def best_known(model: Any) -> tuple[float, dict[str, float]]:
+    """The best of these fixed points.
+
+    Args:
+        model: a chain in numbers that has one.
+
+    Returns:
+        f without the observation's term, and the observables that do not depend on the ratio.
+    """
+    prior, layers = model.chain()
+    facts = model._facts()
+    candidates = []
+    for k in known_layers(layers, facts):
+        if k == 0:
+            candidates.append((-float(prior.entropy()), {}, 0))
+        else:
+            candidates.append((*_best(model.below(k)), k))
+    base, found, k = max(candidates, key=lambda candidate: candidate[0])
+    for j, rho in enumerate(facts.rho):
+        end = f"_{j}" if j else ""
+        if j >= k:
+            found = found | {f"overlap{end}": float(rho), f"mse{end}": 0.0}
+    kept = {name: x for name, x in found.items() if name.startswith(("overlap", "mse"))}
+    channel, rho = layers[-1].channel, jnp.asarray(facts.rho_z)
+    errors = np.zeros(3)
+    if not facts.noiseless[-1]:
+        errors = np.array(channel_errors(channel, rho, EDGE * rho))
+    return base, kept | dict(zip(PREDICTION_ERRORS, errors, strict=True)) | {
+        "mutual_information": -base
+    }
+
+
+def _best(model: Any) -> tuple[float, dict[str, float]]:
+    """Free entropy and observables of the best fixed point of a chain at its own scale."""
+    scale = np.array([scalar.scale_of(model)])
+    table = scalar.tabulate(model, (float(scale[0]), float(scale[0])))
+    roots, points = scalar.solve(table, scale)
+    interior = scalar.observe(table.model, roots.point, roots.error, scale[roots.index])
+    found = []
+    for point in points[0]:
+        if not point.stable:
+            continue
+        if point.place == "interior":
+            values = {name: column[point.root] for name, column in interior.items()}
+        else:
+            values = {n: x[0] for n, x in model.end_observables(point.place, scale).items()}
+        found.append({name: float(x) for name, x in values.items()})
+    best = max(found, key=lambda values: values["free_entropy"])
+    return best["free_entropy"], best
