@@ -39,6 +39,13 @@ MODELS = {
             sv.Layer(ratio=1.5, channel=sv.Sign(delta=0.05)),
         ],
     ),
+    "biased relu": sv.MultiLayer(
+        prior=sv.Gaussian(),
+        layers=[
+            sv.Layer(ratio=2.0, channel=sv.ReLU(), bias=[-0.8, 0.1, 0.7]),
+            sv.Layer(ratio=1.0, channel=sv.ReLU(delta=0.05), bias=[-0.4, 0.6]),
+        ],
+    ),
     "erf": sv.MultiLayer(
         prior=sv.Gaussian(),
         layers=[
@@ -70,13 +77,16 @@ def measured(model, size, seed):
     key = key_for(seed, "chain", size)
     bare = numeric(model)
     signals, weights = [np.asarray(bare.prior.sample(fold(key, "signal"), (size,)))], []
+    biases = []
     for k, layer in enumerate(bare.layers):
         n, p = round(float(layer.ratio) * len(signals[-1])), len(signals[-1])
         weights.append(normal_matrix(fold(key, "weights", k), (n, p), p**-0.5))
+        biases.append(None if layer.bias is None else np.resize(layer.bias, n))
         z = jnp.asarray(weights[-1] @ signals[-1])
+        z = z if layer.bias is None else z + biases[-1]
         signals.append(np.asarray(layer.channel.sample(fold(key, "noise", k), z)))
     channels = [layer.channel for layer in bare.layers]
-    problem = assemble(bare.prior, channels, weights, signals[-1])
+    problem = assemble(bare.prior, channels, weights, signals[-1], biases)
     state = multilayer_amp.init(problem)
     path = []
     for _ in range(ITERATIONS):

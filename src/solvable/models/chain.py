@@ -108,7 +108,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
         _, layers = self.chain()
-        channel = layers[-1].channel
+        channel = layers[-1].law()
         free_entropy = self.free_entropy(order, copies=copies)
         errors = channel_errors(channel, order.z_overlap[-1], order.z_variance[-1])
         found = {"overlap": order.overlap[0], "mse": order.variance[0]}
@@ -185,7 +185,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         facts = self._facts()
         blind = blind_layers(layers, facts)
         weak, weak_error = weak_recovery(layers, facts, blind) if blind else (np.nan, 0.0)
-        channel, rho = layers[-1].channel, jnp.asarray(facts.rho_z)
+        channel, rho = layers[-1].law(), jnp.asarray(facts.rho_z)
         highest = np.inf
         if not facts.noiseless[-1]:
             highest = float(_moments(channel, rho, EDGE * rho).snr)
@@ -235,7 +235,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             if blind_layers(layers, facts) < len(layers):
                 return self.end_observables(place, scales)["free_entropy"]
             rho = jnp.asarray(facts.rho_z)
-            blind = float(_moments(layers[-1].channel, 0 * rho, rho).potential)
+            blind = float(_moments(layers[-1].law(), 0 * rho, rho).potential)
             return scales * blind * float(chain.widths(layers)[-1])
         if facts.dimension[-1] == 0:
             return np.full(len(scales), -float(prior.entropy()))

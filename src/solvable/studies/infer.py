@@ -153,8 +153,16 @@ def _checked_chain(model: MultiLayer, weights: Any, observation: Any) -> Problem
     for design in wrapped:
         _check_finite(design)
     y = array("observation", observation)
+    biases = [layer.bias for layer in model.layers]
+    for k, (bias, design) in enumerate(zip(biases, wrapped, strict=True)):
+        if bias is not None and len(bias) != design.n:
+            raise ValueError(
+                f"Argument `layers[{k}].bias` must have one entry for each of the {design.n} rows "
+                f"of `design[{k}]`, but had {len(bias)}."
+            )
     bare = numeric(model)
-    problem = assemble(bare.prior, [layer.channel for layer in bare.layers], wrapped, y)
+    channels = [layer.channel for layer in bare.layers]
+    problem = assemble(bare.prior, channels, wrapped, y, biases)
     model.layers[-1].channel.check_observation(y.ravel())
     return problem
 
