@@ -9,6 +9,7 @@ from solvable import catalog, io
 from solvable.gallery import digits_mosaic, expand, run
 
 NAMES = sorted(catalog.names("gallery"))
+WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_every_figure_is_made(made, name):
     assert len({path.name for path in report.files[0].parent.glob(".*")}) == 0
     document = json.loads(io.dumps(report.document()))
     assert document["name"] == name
-    assert bool(document["thresholds"]) == (name != "deep-entropy")
+    assert bool(document["thresholds"]) == (name not in WITHOUT_THRESHOLDS)
     assert str(report).startswith(name)
 
 
@@ -59,6 +60,11 @@ def test_points_lie_on_the_lines(made):
     assert made("generative-compressed-sensing").comparison.number < 0.03
     assert made("deep-entropy").comparison.number < 0.05
     assert 1 <= made("digits-mosaic").comparison.number < 1.5
+
+
+def test_linear_layers_follow_their_determinants(made):
+    """Two independent routes, apart by the finite size of matrices with free singular vectors."""
+    assert made("information-bottleneck").comparison.number < 0.02
 
 
 def test_data_are_reused_only_from_the_same_recipe(made):

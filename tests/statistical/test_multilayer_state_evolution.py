@@ -35,6 +35,13 @@ MODELS = {
             sv.Layer(ratio=1.5, channel=sv.Sign(delta=0.05)),
         ],
     ),
+    "biased relu": sv.MultiLayer(
+        prior=sv.Gaussian(),
+        layers=[
+            sv.Layer(ratio=2.0, channel=sv.ReLU(), bias=[-0.8, 0.1, 0.7]),
+            sv.Layer(ratio=1.0, channel=sv.ReLU(delta=0.05), bias=[-0.4, 0.6]),
+        ],
+    ),
     "erf": sv.MultiLayer(
         prior=sv.Gaussian(),
         layers=[

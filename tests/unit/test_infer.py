@@ -154,3 +154,25 @@ def test_weights_that_do_not_fit_a_chain_are_refused():
     weights[1][0, 0] = np.nan
     with pytest.raises(ValueError, match="must hold finite numbers"):
         sv.infer(CHAIN, design=weights, observation=y)
+
+
+def test_biases_of_a_chain_are_used_and_must_fit():
+    weights, _, x = network()
+    rng = np.random.default_rng(5)
+    bias = rng.normal(size=600)
+    h = np.maximum(weights[0] @ x + bias, 0)
+    y = weights[1] @ h + 0.3 + 0.1 * rng.normal(size=400)
+
+    def chain(*biases):
+        channels = (sv.ReLU(), sv.Linear(delta=0.01))
+        layers = [sv.Layer(channel=c, bias=b) for c, b in zip(channels, biases, strict=True)]
+        return sv.MultiLayer(prior=sv.Gaussian(), layers=layers)
+
+    answer = sv.infer(chain(bias, np.full(400, 0.3)), design=weights, observation=y)
+    assert answer.status is Status.converged
+    error = float(np.mean((answer.mean - x) ** 2))
+    assert error == pytest.approx(answer.estimated_mse, rel=0.25)
+    with pytest.raises(
+        ValueError, match=r"`layers\[0\].bias` must have one entry for each of the 6"
+    ):
+        sv.infer(chain(bias[:-1], None), design=weights, observation=y)

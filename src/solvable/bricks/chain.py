@@ -20,9 +20,16 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from solvable.bricks.channels.base import AbstractChannel, channel_moments
+from solvable.bricks.channels.base import (
+    AbstractChannel,
+    AbstractChannelLaw,
+    channel_moments,
+    without_bias,
+)
+from solvable.bricks.channels.biased import Biased, Recurrence, recurrence
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.priors.base import (
     AbstractAnalyticLaw,
@@ -31,8 +38,16 @@ from solvable.bricks.priors.base import (
     prior_moments,
 )
 from solvable.bricks.spectra import AbstractSpectrum, Orthogonal, mix, respond
-from solvable.core.arguments import UNSET, choice, fail, instance, parameter, positive
-from solvable.core.quadrature import ORDER
+from solvable.core.arguments import (
+    UNSET,
+    choice,
+    fail,
+    instance,
+    parameter,
+    positive,
+    vector,
+)
+from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import Specification
 
 CARD = dict(
@@ -43,6 +58,7 @@ CARD = dict(
         "channel": "a channel: the activation, or in the last layer the observation",
         "ratio": "> 0, outputs / inputs",
         "weights": "'gaussian' (default), 'orthogonal', or a spectrum",
+        "bias": "numbers added to z, None (default) for none; only their law counts in theory",
     },
     rigour="replica",
     references=["manoel2017", "gabrie2018"],
@@ -63,18 +79,25 @@ def _weights(value: Any) -> Any:
     return choice("weights", value, ("gaussian", "orthogonal"))
 
 
+def _bias(value: Any) -> Any:
+    return None if value is None else vector("bias", value)
+
+
 class Layer(Specification):
-    """One layer: z = W h with a random W, then outputs h' ~ channel(. | z).
+    """One layer: z = W h + bias with a random W, then outputs h' ~ channel(. | z).
 
     Args:
         channel: law of an output given z; in the last layer of a model, the observation.
         ratio: outputs / inputs, > 0; may be left unset where it is swept.
         weights: "gaussian", entries iid N(0, 1 / inputs); "orthogonal", rows or columns
             orthogonal; or a spectrum, the law of the singular values of a rotationally invariant
-            W. All are scaled to E Tr W^T W / inputs = ratio, so that z has the variance of h.
+            W. All are scaled to E Tr W^T W / inputs = ratio, so that W h has the variance of h.
+        bias: known numbers, one for each output, or None. The theory takes their empirical law,
+            whatever their number; the algorithm needs as many as there are outputs.
 
     Raises:
-        ValueError: if the ratio is not positive, the channel is none, or the weights are unknown.
+        ValueError: if the ratio is not positive, the channel is none, the weights are unknown, or
+            the bias is no vector of finite numbers.
 
     Example:
         >>> from solvable.bricks.channels.relu import ReLU
@@ -87,6 +110,17 @@ class Layer(Specification):
     )
     ratio: float = parameter("ratio", positive, default=UNSET)
     weights: str | AbstractSpectrum = eqx.field(converter=_weights, default="gaussian")
+    bias: Float[np.ndarray, " n"] | None = eqx.field(converter=_bias, default=None)
+    bias_law: Recurrence | None = eqx.field(init=False, default=None)
+
+    def __check_init__(self) -> None:
+        # once, in numbers: programs get the law and no vector
+        if self.bias is not None and np.any(self.bias):
+            object.__setattr__(self, "bias_law", recurrence(self.bias))
+
+    def law(self) -> AbstractChannel | AbstractChannelLaw:
+        """The channel as averages see it: with the law of the biases where there are any."""
+        return self.channel if self.bias_law is None else Biased(self.channel, self.bias_law)
 
     def spectrum(self) -> AbstractSpectrum | None:
         """The law of singular values; None for iid Gaussian entries, whose mixing is trivial."""
@@ -185,10 +219,10 @@ class HiddenLaw(AbstractAnalyticLaw):
         return self.analytic_moments(jnp.asarray(_DARK), ORDER).overlap
 
     def first_moment(self) -> Float[Array, ""]:
-        return prior_of_hidden(self.channel, self.q + self.V)[0]
+        return prior_of_hidden(self.channel, self.q + self.V).mean
 
     def second_moment(self) -> Float[Array, ""]:
-        return prior_of_hidden(self.channel, self.q + self.V)[1]
+        return prior_of_hidden(self.channel, self.q + self.V).square
 
     def dimension(self) -> Float[Array, ""]:
         noisy = 1.0 - self.channel.is_noiseless()
@@ -246,7 +280,7 @@ def climb(
     found = [q_hat]
     for layer in layers[:-1]:
         mixed = layer.mixing(q_hat, moments.overlap, visible(moments.overlap, moments.variance))
-        channel, order = hidden_channel(layer), hidden_order(nodes)
+        channel, order = hidden_law(layer), hidden_order(nodes)
         q_hat = lift(channel, mixed.overlap, mixed.variance, mixed.snr, order)
         moments = hidden_averages(channel, mixed.overlap, mixed.variance, q_hat, order)
         found.append(q_hat)
@@ -308,14 +342,14 @@ def _invert(log_snr: Any, target: Array, rho: Array) -> Array:
     return -jnp.log(jax.lax.fori_loop(0, _STEPS, advance, state)[0])
 
 
-def hidden_channel(layer: Layer) -> AbstractHiddenChannel:
-    """The channel of a layer inside; ValueError if it cannot be hidden."""
+def hidden_law(layer: Layer) -> Any:
+    """The law of a layer inside; ValueError if its channel cannot be hidden."""
     channel = layer.channel
     if not isinstance(channel, AbstractHiddenChannel):
         raise ValueError(
             f"Argument `layers` must have channels inside that can be hidden, but had {channel!r}."
         )
-    return channel
+    return layer.law()
 
 
 def closure(
@@ -339,28 +373,48 @@ def closure(
         at = (mixed.overlap, mixed.variance)
         found.append((q_hat[k], q, V, moments.information, *at, mixed.coupling))
         if k < len(layers) - 1:
-            moments = hidden_averages(
-                hidden_channel(layer), *at, q_hat[k + 1], hidden_order(nodes)
-            )
+            moments = hidden_averages(hidden_law(layer), *at, q_hat[k + 1], hidden_order(nodes))
             snr = moments.snr
         else:
-            snr = channel_moments(layer.channel, *at, nodes).snr
+            snr = channel_moments(layer.law(), *at, nodes).snr
         gaps.append(jnp.log(mixed.snr) - jnp.log(snr))
     return jnp.stack(gaps), ChainOrder(*(jnp.stack(x) for x in zip(*found, strict=True)))
 
 
+class HiddenPrior(NamedTuple):
+    """Moments of a hidden unit before anything is seen; with biases, means over them.
+
+    Attributes:
+        mean: E h.
+        square: E h^2.
+        known: (E h)^2, what the bias alone tells.
+        gain: (E h z / rho)^2.
+    """
+
+    mean: Float[Array, ""]
+    square: Float[Array, ""]
+    known: Float[Array, ""]
+    gain: Float[Array, ""]
+
+
 def prior_of_hidden(
-    channel: AbstractHiddenChannel, rho: Float[Array, ""]
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """E h, E h^2 and E h z / rho of a hidden unit whose input is z ~ N(0, rho)."""
-    zero = jnp.zeros_like(rho)
+    channel: AbstractHiddenChannel | AbstractChannelLaw, rho: Float[Array, ""]
+) -> HiddenPrior:
+    """Moments of a hidden unit whose input is z ~ N(0, rho), beside any bias."""
+    zero, inner = jnp.zeros_like(rho), without_bias(channel)
 
     def moments(omega: Array) -> Array:
-        found = channel.hidden(zero, zero, omega, rho)
+        found = inner.hidden(zero, zero, omega, rho)
         return jnp.stack([found.mean, found.mean**2 + found.variance])
 
-    value, slope = jax.jvp(moments, (zero,), (jnp.ones_like(rho),))
-    return value[0], value[1], slope[0]
+    def at(omega: Array) -> Array:
+        value, slope = jax.jvp(moments, (omega,), (jnp.ones_like(rho),))
+        return jnp.stack([value[0], value[1], value[0] ** 2, slope[0] ** 2])
+
+    if not isinstance(channel, AbstractChannelLaw):
+        return HiddenPrior(*at(zero))
+    bias, weight = channel.biases(FINE_ORDER)
+    return HiddenPrior(*(weight @ jax.vmap(at)(bias)))
 
 
 def descend(
@@ -376,13 +430,13 @@ def descend(
     overlaps; then the messages through the weights, which the next step starts from.
     """
     z = list(zip(order.z_overlap, visible(order.z_overlap, order.z_variance), strict=True))
-    snr = copies * channel_moments(layers[-1].channel, *z[-1], nodes).snr
+    snr = copies * channel_moments(layers[-1].law(), *z[-1], nodes).snr
     found = []
     for k in range(len(layers) - 1, -1, -1):
         layer, sent = layers[k], snr
         q_hat = layer.received(sent, order.q_hat[k], order.variance[k], z[k][1])
         if k > 0:
-            below, count = hidden_channel(layers[k - 1]), hidden_order(nodes)
+            below, count = hidden_law(layers[k - 1]), hidden_order(nodes)
             moments = hidden_averages(below, *z[k - 1], shown(q_hat), count)
             snr = moments.snr
         else:
@@ -415,7 +469,7 @@ def free_entropy(
     """
     scale = widths(layers)
     at = (order.z_overlap[-1], order.z_variance[-1])
-    potential = channel_moments(layers[-1].channel, *at, nodes).potential
+    potential = channel_moments(layers[-1].law(), *at, nodes).potential
     sizes = jnp.stack([jnp.asarray(x, dtype=float) for x in scale[:-1]])
     inner = order.coupling - order.information
     return jnp.sum(sizes * inner) + copies * scale[-1] * potential

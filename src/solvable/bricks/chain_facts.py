@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.bricks import chain
-from solvable.bricks.chain import HiddenLaw, Layer, hidden_channel
+from solvable.bricks.chain import HiddenLaw, Layer, hidden_law
 from solvable.bricks.channels.base import (
     AbstractChannel,
+    AbstractChannelLaw,
     blind_snr,
     channel_moments,
     curvature_moment,
+    without_bias,
 )
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.priors.base import Law
@@ -53,17 +55,17 @@ def facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
     dimension, noiseless, gain = [prior.dimension()], [], []
     for layer in layers:
         rho_z, below = layer.gain() * rho[-1], layer.gain() * dark[-1]
-        dimension.append(layer.channel.dimension(rho_z))
-        noiseless.append(layer.channel.is_noiseless().astype(float))
+        dimension.append(layer.law().dimension(rho_z))
+        noiseless.append(layer.law().is_noiseless().astype(float))
         if layer is layers[-1]:
             break
-        channel = hidden_channel(layer)
-        first, square, slope = chain.prior_of_hidden(channel, rho_z)
+        channel = hidden_law(layer)
+        alone = chain.prior_of_hidden(channel, rho_z)
         law = HiddenLaw(channel, below, rho_z - below)
-        rho.append(square)
-        mean.append(first)
-        dark.append(jnp.where(below > 0, law.blind_overlap(), first**2))
-        gain.append(slope**2)
+        rho.append(alone.square)
+        mean.append(alone.mean)
+        dark.append(jnp.where(below > 0, law.blind_overlap(), alone.known))
+        gain.append(alone.gain)
     return ChainFacts(
         rho=_stacked(rho),
         mean=_stacked(mean),
@@ -89,7 +91,9 @@ def numeric_facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
     return ChainFacts(*(np.asarray(x) for x in _facts(prior, layers)))
 
 
-def known_potential(channel: AbstractChannel, rho: Float[Array, ""]) -> Float[Array, ""]:
+def known_potential(
+    channel: AbstractChannel | AbstractChannelLaw, rho: Float[Array, ""]
+) -> Float[Array, ""]:
     """Psi where z is known, -H(y | z); infinite for reals without noise."""
     noiseless = jnp.inf if channel.emits_reals() else 0.0
     edge = channel_moments(channel, rho, EDGE * rho)
@@ -106,7 +110,7 @@ def blind_layers(layers: tuple[Layer, ...], found: ChainFacts) -> int:
             return 0
         rho = jnp.asarray(found.rho[k]) * layer.gain()
         last = k == len(layers) - 1
-        sent = _blind_snr(layer.channel, rho) if last else _sent(hidden_channel(layer), rho)
+        sent = _blind_snr(layer.law(), rho) if last else _sent(hidden_law(layer), rho)
         if float(sent * rho) < _EVEN:
             return k + 1
     return 0
@@ -130,13 +134,13 @@ def unseen_law(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> Hidd
     """Law of h_count while nothing is known of the layers below it."""
     layer = layers[count - 1]
     rho = layer.gain() * jnp.asarray(found.rho[count - 1])
-    return HiddenLaw(hidden_channel(layer), jnp.zeros(()), rho)
+    return HiddenLaw(hidden_law(layer), jnp.zeros(()), rho)
 
 
 def known_law(layers: tuple[Layer, ...], found: ChainFacts) -> HiddenLaw:
     """Law of h_1 while the input is known."""
     rho = layers[0].gain() * jnp.asarray(found.rho[0])
-    return HiddenLaw(hidden_channel(layers[0]), rho, jnp.zeros(()))
+    return HiddenLaw(hidden_law(layers[0]), rho, jnp.zeros(()))
 
 
 def _reach(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> float:
@@ -160,7 +164,7 @@ def weak_recovery(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> t
     if count < len(layers):
         return _weak_recovery_below(layers, found, count)
     rho = jnp.asarray(found.rho_z)
-    channel, reach = layers[-1].channel, _reach(layers, found, len(layers))
+    channel, reach = without_bias(layers[-1].law()), _reach(layers, found, len(layers))
     curvature, fine = (float(curvature_moment(channel, rho, n)) for n in (ORDER, FINE_ORDER))
     if curvature * found.rho_z**2 <= _EVEN:
         return np.inf, 0.0
@@ -193,10 +197,12 @@ def _level_seen(law: HiddenLaw, upper: tuple[Layer, ...], needed: Array, nodes: 
 
 
 @eqx.filter_jit
-def _blind_snr(channel: AbstractChannel, rho: Array) -> Array:
+def _blind_snr(channel: AbstractChannel | AbstractChannelLaw, rho: Array) -> Array:
+    if isinstance(channel, AbstractChannelLaw):
+        return channel_moments(channel, 0 * rho, rho).snr
     return blind_snr(channel, rho)
 
 
 @eqx.filter_jit
-def _sent(channel: AbstractHiddenChannel, rho: Array) -> Array:
+def _sent(channel: AbstractHiddenChannel | AbstractChannelLaw, rho: Array) -> Array:
     return hidden_averages(channel, 0 * rho, rho, jnp.ones(())).snr

@@ -24,7 +24,8 @@ Weights = Annotated[
     str,
     typer.Argument(
         metavar="WEIGHTS.npz",
-        help="Matrices W1, W2, ... of shape (outputs, inputs), in the order of their names.",
+        help="Matrices W1, W2, ... of shape (outputs, inputs), in the order of their names; "
+        "vectors b1, b2, ... are biases.",
     ),
 ]
 Activations = Annotated[
@@ -71,7 +72,7 @@ def entropy(
     noise = {"delta": decimal("delta", delta), "pre_delta": decimal("pre_delta", pre_delta)}
     whole("seed", seed, low=0)  # nothing here is random, but a bad seed is bad input
     desk = Desk(json, out, quiet)
-    matrices = read_weights(weights, "weights")
+    matrices, biases = read_weights(weights, "weights")
     prepare(load)
     import solvable as sv
     from solvable import io
@@ -80,7 +81,12 @@ def entropy(
     names = [name.strip() for name in activations.split(",")]
     with desk.working("entropies") as tell:
         dataset = sv.entropy(
-            matrices, names, **noise, prior=sv.parse(prior), progress=counted(tell)
+            matrices,
+            names,
+            **noise,
+            biases=biases,
+            prior=sv.parse(prior),
+            progress=counted(tell),
         )
     desk.save(dataset, "entropy")
     if dataset.attrs["note"]:

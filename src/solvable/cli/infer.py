@@ -69,8 +69,8 @@ def infer(
     """Posterior means and variances of the signal behind your data.
 
     Rows of the design are samples; entries of variance 1/p are what the theory expects. The design
-    of a MultiLayer is an .npz file of its weights W1, W2, ..., input first. With --out DIR, writes
-    infer.npz.
+    of a MultiLayer is an .npz file of its weights W1, W2, ..., input first; vectors b1, b2, ... are
+    their biases. With --out DIR, writes infer.npz.
 
     \b
     Example:
@@ -92,10 +92,12 @@ def infer(
     from solvable.core.status import Status
 
     is_chain = isinstance(model, sv.MultiLayer)
-    X: Any = read_weights(design, "design") if is_chain else read_array("design", design)
+    X: Any
+    X, biases = read_weights(design, "design") if is_chain else (read_array("design", design), [])
     with desk.working("inference"):
-        posterior = sv.infer(model, design=X, observation=y, **options)
-    document = io.strict(posterior.document())
+        biased = _with_biases(model, biases) if is_chain else model
+        posterior = sv.infer(biased, design=X, observation=y, **options)
+    document = io.strict({**posterior.document(), "model": repr(model)})
     if out is not None:
         files = {"design": design, "observation": observation}
         made_by = io.provenance("infer", model, {**files, **options}, seed=options["seed"])
@@ -103,6 +105,28 @@ def infer(
     desk.note(posterior.message)
     desk.answer(document, lambda width: tables.infer(document))
     return int(not Status[document["status"]].is_answer)
+
+
+def _with_biases(model: Any, biases: list[np.ndarray | None]) -> Any:
+    """The chain with the biases that its file of weights holds."""
+    if len(biases) != len(model.layers):
+        return model  # `infer` says how many there must be
+    for k, (layer, bias) in enumerate(zip(model.layers, biases, strict=True)):
+        if layer.bias is not None and bias is not None:
+            raise ValueError(
+                f"Argument `design` must hold no bias of matrix {k + 1}, because the model's "
+                f"`layers[{k}]` has one, but held {len(bias)} numbers."
+            )
+    layers = [
+        type(layer)(
+            channel=layer.channel,
+            ratio=layer.ratio,
+            weights=layer.weights,
+            bias=layer.bias if bias is None else bias,
+        )
+        for layer, bias in zip(model.layers, biases, strict=True)
+    ]
+    return type(model)(prior=model.prior, layers=layers)
 
 
 def _arrays(document: dict[str, Any]) -> dict[str, Any]:

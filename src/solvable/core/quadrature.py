@@ -52,6 +52,7 @@ NESTED = Panels(  # exp(-7.8^2 / 2) = 6e-14, in a third of the nodes of two nest
     exponential=_EXPONENTIAL,
 )
 BASE_EDGES = FULL.edges()
+_AROUND_A_CENTER = np.array([-2.6, 0.0, 2.6])
 
 
 def ladder_points(
@@ -118,6 +119,44 @@ def gaussian_nodes(
     v, weight = nodes_between(jnp.concatenate(edges), order)
     density = jnp.exp(-0.5 * v**2) * float((2 if half else 1) / np.sqrt(2 * np.pi))
     return v, weight * density
+
+
+def mixture_nodes(
+    centers: Float[Array, " k"],
+    weights: Float[Array, " k"],
+    width: Float[Array, ""],
+    features: Sequence[tuple[Float[Array, ""], Float[Array, ""]]] = (),
+    order: int = ORDER,
+    panels: Panels = FULL,
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Nodes x and weights w, E f(x) = sum w f(x), for x ~ sum_k weights_k N(centers_k, width^2).
+
+    A few edges around every center: together they are as fine as needed both where the Gaussians
+    overlap and where each stands alone.
+
+    Args:
+        centers: of the Gaussians.
+        weights: their probabilities.
+        width: the standard deviation of each, > 0.
+        features: pairs (center, width), in units of x, where f changes.
+        order: nodes a panel.
+        panels: how finely to divide around the features, and how far to reach.
+
+    Example:
+        >>> x, w = mixture_nodes(jnp.array([-1.0, 2.0]), jnp.array([0.75, 0.25]), jnp.array(0.5))
+        >>> round(float((w * x**2).sum()), 10)
+        2.0
+    """
+    reach = panels.base[-1]
+    low, high = jnp.min(centers) - reach * width, jnp.max(centers) + reach * width
+    steps = np.array([-reach, *_AROUND_A_CENTER, reach])
+    edges = [(centers[:, None] + width * steps).ravel()]
+    edges += [jnp.clip(ladder_points(c, w, panels=panels), low, high) for c, w in features]
+    x, weight = nodes_between(jnp.concatenate(edges), order)
+    v = (x[:, None] - centers) / width
+    density = jnp.exp(-0.5 * v**2) @ weights
+    probability = weight * density
+    return x, probability / jnp.sum(probability)
 
 
 def feature_nodes(

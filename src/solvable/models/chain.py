@@ -109,7 +109,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
         _, layers = self.chain()
-        channel = layers[-1].channel
+        channel = layers[-1].law()
         free_entropy = self.free_entropy(order, copies=copies)
         errors = channel_errors(channel, order.z_overlap[-1], order.z_variance[-1])
         found = {"overlap": order.overlap[0], "mse": order.variance[0]}
@@ -186,7 +186,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         facts = self._facts()
         blind = blind_layers(layers, facts)
         weak, weak_error = weak_recovery(layers, facts, blind) if blind else (np.nan, 0.0)
-        channel, rho = layers[-1].channel, jnp.asarray(facts.rho_z)
+        channel, rho = layers[-1].law(), jnp.asarray(facts.rho_z)
         highest = np.inf
         if not facts.noiseless[-1]:
             highest = float(_moments(channel, rho, EDGE * rho).snr)
@@ -244,11 +244,11 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             if blind_layers(layers, facts) < len(layers):
                 return self.end_observables(place, scales)["free_entropy"]
             rho = jnp.asarray(facts.rho_z)
-            blind = float(_moments(layers[-1].channel, 0 * rho, rho).potential)
+            blind = float(_moments(layers[-1].law(), 0 * rho, rho).potential)
             return scales * blind * float(chain.widths(layers)[-1])
         if known_layers(layers, facts):
             rho = jnp.asarray(facts.rho_z)
-            shown = float(known_potential(layers[-1].channel, rho))
+            shown = float(known_potential(layers[-1].law(), rho))
             size = float(chain.widths(layers)[-1])
             return best_known(bare)[0] + (scales * size * shown if shown else 0 * scales)
         return np.where(scales > recovery_scale(layers, facts)[1], np.inf, -np.inf)

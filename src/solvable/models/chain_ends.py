@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array
 
 from solvable.bricks import chain
-from solvable.bricks.chain import Layer, hidden_channel
-from solvable.bricks.channels.base import AbstractChannel, channel_moments
+from solvable.bricks.chain import Layer, hidden_law
+from solvable.bricks.channels.base import AbstractChannel, AbstractChannelLaw, channel_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.priors.base import Law, prior_moments
@@ -82,13 +82,13 @@ def _from(prior: Law, layers: tuple[Layer, ...], q: np.ndarray, V: np.ndarray) -
 def _swept(prior: Law, layers: tuple[Layer, ...], state: list[np.ndarray]) -> list[np.ndarray]:
     """One step of state evolution; entries (q_hat, q, V, q_z, V_z) of every layer."""
     new = []
-    snr = _observed(layers[-1].channel, jnp.asarray(state[-1][3:]), _COARSE)[0]
+    snr = _observed(layers[-1].law(), jnp.asarray(state[-1][3:]), _COARSE)[0]
     for k in range(len(layers) - 1, -1, -1):
         weights, sent = _weights_of(layers[k]), snr
         q_hat = _received(weights, sent, jnp.asarray(state[k]))
         if k > 0:
             at = jnp.append(jnp.asarray(state[k - 1][3:]), chain.shown(q_hat))
-            snr, q, V, _ = _averaged(hidden_channel(layers[k - 1]), at, _COARSE)
+            snr, q, V, _ = _averaged(hidden_law(layers[k - 1]), at, _COARSE)
         else:
             q, V, _ = _seen(prior, chain.shown(q_hat), _COARSE)
         new.append(np.asarray(_passed(weights, sent, q_hat, q, V, jnp.asarray(state[k]))))
@@ -124,7 +124,7 @@ def _seen(prior: Law, q_hat: Array, nodes: int) -> list[Array]:
 
 
 @eqx.filter_jit
-def _observed(channel: AbstractChannel, at: Array, nodes: int) -> list[Array]:
+def _observed(channel: AbstractChannel | AbstractChannelLaw, at: Array, nodes: int) -> list[Array]:
     """snr and potential of the observation at (q_z, V_z)."""
     return list(channel_moments(channel, at[0], at[1], nodes))
 
@@ -168,9 +168,7 @@ def _linearized(
         size *= float(layer.ratio)
         if k < count - 1:
             at = jnp.asarray([*mixed[1:3], x[k + 1]])
-            found, slope = (
-                np.asarray(a) for a in _hidden(hidden_channel(layer), at, nodes, slopes)
-            )
+            found, slope = (np.asarray(a) for a in _hidden(hidden_law(layer), at, nodes, slopes))
             above = slope[:, :2] @ through[1:3]
             above[:, k + 1] += slope[:, 2]  # (ln S, q, V, information)
             entropy -= size * found[3]
@@ -178,7 +176,7 @@ def _linearized(
         else:
             at = jnp.asarray(mixed[1:3])
             found, slope = (
-                np.asarray(a) for a in _output(layer.channel, at, _output_nodes(nodes), slopes)
+                np.asarray(a) for a in _output(layer.law(), at, _output_nodes(nodes), slopes)
             )
             above = slope @ through[1:3]
             entropy += size * found[1]
@@ -231,7 +229,7 @@ def _hidden(
 
 @eqx.filter_jit
 def _output(
-    channel: AbstractChannel, inputs: Array, nodes: int, slopes: bool
+    channel: AbstractChannel | AbstractChannelLaw, inputs: Array, nodes: int, slopes: bool
 ) -> tuple[Array, Array]:
     """ln S and the potential of the observation at (q_z, V_z)."""
 

@@ -18,13 +18,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.algorithms import multilayer_amp, multilayer_run, multilayer_vamp, spectral
 from solvable.algorithms.convergence import Info, Outcome
+from solvable.algorithms.designs import as_design
 from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.problem import Problem, assemble
 from solvable.algorithms.programs import bucket
 from solvable.bricks import chain
 from solvable.bricks.chain import HiddenLaw, Layer
 from solvable.bricks.chain_facts import blind_layers, unseen_law
-from solvable.bricks.channels.base import AbstractChannel, channel_errors
+from solvable.bricks.channels.base import AbstractChannel, channel_errors, without_bias
 from solvable.bricks.priors.base import AbstractPrior, Law, posterior, prior_moments
 from solvable.core.arguments import UNSET, choice, integer
 from solvable.core.instance import Data, Instance
@@ -42,7 +43,8 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""
         last = self.chain()[1][-1]
-        channel = last.channel if last.spectrum() is None else None
+        plain = last.spectrum() is None and last.bias is None
+        channel = last.channel if plain else None
         return measure(channel, estimate, (instance.signal, *instance.hidden), _blind(self))
 
     def init(self, data: Data, key: PRNGKeyArray) -> Any:
@@ -125,7 +127,8 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         found = [_informed(prior, instance.signal, overlap, key)]
         for k, truth in enumerate(instance.hidden, start=1):
             law = unseen_law(layers, facts, k)
-            found.append(_informed(law, truth, float(wanted[k]), fold(key, k)))
+            shift = _bias(layers[k - 1], len(truth))
+            found.append(_informed(law, truth, float(wanted[k]), fold(key, k), shift))
         return tuple(found)
 
     def state_evolution(
@@ -149,7 +152,7 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         found = {}
         for k, end in enumerate(ends):
             found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
-        if layers[-1].spectrum() is None:
+        if layers[-1].spectrum() is None and layers[-1].bias is None:
             at = (along.z_overlap[:, -1], along.z_variance[:, -1])
             errors = _errors_along(layers[-1].channel, *map(jnp.asarray, at))
             found |= {name: np.asarray(x) for name, x in zip(PREDICTIONS, errors, strict=True)}
@@ -225,8 +228,8 @@ def draw(
         p = len(units[-1])
         n = max(1, round(float(layer.ratio) * p))
         weights.append(_weights(layer, _stream(key, "design", k), n, p))
-        z = np.zeros(bucket(n))
-        z[:n] = weights[-1] @ units[-1]
+        z, bias = np.zeros(bucket(n)), _bias(layer, n)
+        z[:n] = weights[-1] @ units[-1] + (0.0 if bias is None else bias)
         noise = _stream(key, "noise", k)
         units.append(np.array(_drawn(numeric(layer.channel), noise, jnp.asarray(z)))[:n])
     return tuple(weights), tuple(units)
@@ -247,8 +250,14 @@ def _problem(model: AbstractChainModel, data: Data) -> Problem:
     prior, layers = model.chain()
     assert isinstance(prior, AbstractPrior)
     several = isinstance(data.design, list | tuple)
-    weights = data.design if several else [data.design]
-    return assemble(prior, [layer.channel for layer in layers], weights, data.observation)
+    weights = [as_design(w) for w in (data.design if several else [data.design])]
+    biases = [_bias(layer, w.n) for layer, w in zip(layers, weights, strict=True)]
+    return assemble(prior, [layer.channel for layer in layers], weights, data.observation, biases)
+
+
+def _bias(layer: Layer, n: int) -> np.ndarray | None:
+    """The biases of n outputs: the layer's own, over and over where there are more outputs."""
+    return None if layer.bias is None else np.resize(layer.bias, n)
 
 
 @functools.lru_cache(maxsize=64)
@@ -266,7 +275,9 @@ def _default_start(model: AbstractChainModel, problem: Problem, key: PRNGKeyArra
     return spectral.start(problem.prior, problem.channels[0], data, key)
 
 
-def _informed(law: Any, truth: Any, overlap: float, key: PRNGKeyArray) -> Start:
+def _informed(
+    law: Any, truth: Any, overlap: float, key: PRNGKeyArray, shift: np.ndarray | None = None
+) -> Start:
     """The posterior of units given themselves in as much noise as leaves an overlap."""
 
     def excess(log_q_hat: float) -> float:
@@ -277,7 +288,8 @@ def _informed(law: Any, truth: Any, overlap: float, key: PRNGKeyArray) -> Start:
     truth = np.asarray(truth)
     noise = np.asarray(jax.random.normal(key, truth.shape))
     field = jnp.asarray(q_hat * truth + np.sqrt(q_hat) * noise)
-    mean, variance = _given(law, field, jnp.asarray(q_hat))
+    shift = np.zeros(truth.shape) if shift is None else shift
+    mean, variance = _given(law, field, jnp.asarray(q_hat), jnp.asarray(shift))
     return Start(np.asarray(mean), np.asarray(variance), np.zeros(()))
 
 
@@ -293,10 +305,10 @@ def _overlap(law: Law, q_hat: Array) -> Array:
 
 
 @eqx.filter_jit
-def _given(law: Law, B: Array, A: Array) -> tuple[Array, Array]:
+def _given(law: Law, B: Array, A: Array, shift: Array) -> tuple[Array, Array]:
     """Posterior means and variances of units under a field and a precision."""
     if isinstance(law, HiddenLaw):
-        found = law.channel.hidden(B, A, jnp.zeros_like(B), law.V)
+        found = without_bias(law.channel).hidden(B, A, shift, law.V)
         return found.mean, found.variance
     assert isinstance(law, AbstractPrior)
     return posterior(law, B, A)

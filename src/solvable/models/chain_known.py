@@ -70,7 +70,7 @@ def best_known(model: Any) -> tuple[float, dict[str, float]]:
         if j >= k:
             found = found | {f"overlap{end}": float(rho), f"mse{end}": 0.0}
     kept = {name: x for name, x in found.items() if name.startswith(("overlap", "mse"))}
-    channel, rho = layers[-1].channel, jnp.asarray(facts.rho_z)
+    channel, rho = layers[-1].law(), jnp.asarray(facts.rho_z)
     errors = np.zeros(3)
     if not facts.noiseless[-1]:
         errors = np.array(channel_errors(channel, rho, EDGE * rho))

@@ -43,14 +43,15 @@ def entropy(
     delta: float = 1e-5,
     *,
     pre_delta: float = 0.0,
+    biases: Sequence[Any] | None = None,
     prior: AbstractPrior | None = None,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
     """Entropy of every layer and its mutual information with the input, layer by layer.
 
-    For h_l = f_l(W_l h_{l-1} + sqrt(pre_delta) xi') + sqrt(delta) xi and an input of independent
-    components, H(h_l) and I(h_0; h_l) = H(h_l) - H(h_l | h_0) per input unit, from the chain cut
-    after layer l: its potential, and that of the same chain with its input known.
+    For h_l = f_l(W_l h_{l-1} + b_l + sqrt(pre_delta) xi') + sqrt(delta) xi and an input of
+    independent components, H(h_l) and I(h_0; h_l) = H(h_l) - H(h_l | h_0) per input unit, from the
+    chain cut after layer l: its potential, and that of the same chain with its input known.
 
     Args:
         weights: matrices W_l of shape (n_l, n_{l-1}), used as they are.
@@ -58,6 +59,8 @@ def entropy(
             channel whose own noises are then used.
         delta: variance of the noise after every activation, >= 0.
         pre_delta: variance of the noise before it, >= 0.
+        biases: b_l of shape (n_l,), or None where there is none; by default there are none. Their
+            law counts, not which unit has which.
         prior: of the input's components, by default standard Gaussian.
         progress: called with (layers done, layers in all).
 
@@ -67,7 +70,8 @@ def entropy(
         has infinite mutual information and no entropy; the attribute `note` says so.
 
     Raises:
-        ValueError: if the matrices do not chain, hold NaN, or an activation is unknown.
+        ValueError: if the matrices do not chain, hold NaN, an activation is unknown, or a bias
+            does not fit its matrix.
 
     Example:
         >>> import numpy as np
@@ -83,9 +87,10 @@ def entropy(
     prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
     if len(activations) != len(matrices):
         raise fail("activations", f"name one for each of {len(matrices)} matrices", activations)
+    shifts = _checked_biases(biases, matrices)
     layers = [
-        _layer(named_channel(f"activations[{k}]", name, *noises), matrix)
-        for k, (name, matrix) in enumerate(zip(activations, matrices, strict=True))
+        _layer(named_channel(f"activations[{k}]", name, *noises), matrix, bias)
+        for k, (name, matrix, bias) in enumerate(zip(activations, matrices, shifts, strict=True))
     ]
     columns = _layer_by_layer(MultiLayer(prior=prior, layers=tuple(layers)), progress)
     made_with = {
@@ -93,16 +98,29 @@ def entropy(
         "delta": noises[0],
         "pre_delta": noises[1],
         "prior": repr(prior),
+        "biased": [bias is not None for bias in shifts],
     }
     return _dataset(matrices, columns, made_with)
 
 
-def _layer(channel: AbstractHiddenChannel, matrix: np.ndarray) -> Layer:
+def _checked_biases(biases: Any, matrices: list[np.ndarray]) -> list[np.ndarray | None]:
+    if biases is None:
+        return [None] * len(matrices)
+    if not isinstance(biases, list | tuple) or len(biases) != len(matrices):
+        raise fail("biases", f"list a vector or None for each of {len(matrices)} matrices", biases)
+    return [
+        None if bias is None else array(f"biases[{k}]", bias, shape=(len(matrix),))
+        for k, (bias, matrix) in enumerate(zip(biases, matrices, strict=True))
+    ]
+
+
+def _layer(channel: AbstractHiddenChannel, matrix: np.ndarray, bias: np.ndarray | None) -> Layer:
     values = np.linalg.svd(matrix, compute_uv=False)
     return Layer(
         channel=channel,
         ratio=matrix.shape[0] / matrix.shape[1],
         weights=Empirical(singular_values=values, normalize=False),
+        bias=bias,
     )
 
 
@@ -158,7 +176,7 @@ def _output_noise(layers: tuple[Layer, ...], facts: ChainFacts) -> float:
     """-H(h_l | z_l) per input unit, from the last layer's own noise."""
     rho = layers[-1].gain() * facts.rho[len(layers) - 1]
     size = np.prod([float(layer.ratio) for layer in layers])
-    return float(size * known_potential(layers[-1].channel, jnp.asarray(rho)))
+    return float(size * known_potential(layers[-1].law(), jnp.asarray(rho)))
 
 
 def _dataset(

@@ -162,7 +162,14 @@ def _checked_chain(
     for design in wrapped:
         _check_finite(design)
     y = array("observation", observation)
-    assemble(model.prior, [layer.channel for layer in model.layers], wrapped, y)
+    biases = [layer.bias for layer in model.layers]
+    for k, (bias, design) in enumerate(zip(biases, wrapped, strict=True)):
+        if bias is not None and len(bias) != design.n:
+            raise ValueError(
+                f"Argument `layers[{k}].bias` must have one entry for each of the {design.n} rows "
+                f"of `design[{k}]`, but had {len(bias)}."
+            )
+    assemble(model.prior, [layer.channel for layer in model.layers], wrapped, y, biases)
     model.layers[-1].channel.check_observation(y.ravel())
     return wrapped, y
 

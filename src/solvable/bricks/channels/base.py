@@ -8,7 +8,7 @@ density above it): an atom has a mass, everything else a density.
 """
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,10 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from solvable.core.quadrature import FULL, ORDER, Panels, feature_nodes, gaussian_nodes
+from solvable.core.quadrature import (
+    FULL,
+    ORDER,
+    Panels,
+    feature_nodes,
+    gaussian_nodes,
+    mixture_nodes,
+)
 from solvable.core.specification import Specification
 
 Feature = tuple[Float[Array, ""], Float[Array, ""], str]
+_FROZEN = 1e-11  # q / rho below which omega is its bias: nearer, differences lose their digits
 
 
 class Atoms(NamedTuple):
@@ -94,8 +102,10 @@ class AbstractChannel(Specification):
         """True where y is a function of z: then q_hat / alpha diverges as V -> 0."""
 
     @abstractmethod
-    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
-        """lim V q_hat / alpha as V -> 0: the probability, over z ~ N(0, rho), that y fixes z."""
+    def dimension(
+        self, rho: Float[Array, ""], mean: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, ""]:
+        """lim V q_hat / alpha as V -> 0: the probability that y fixes z ~ N(mean, rho)."""
 
     @abstractmethod
     def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -139,6 +149,46 @@ class AbstractAnalyticChannel(AbstractOutputChannel):
         self, q: Float[Array, ""], V: Float[Array, ""], order: int
     ) -> ChannelMoments:
         """The averages at one (q, V)."""
+
+
+class AbstractChannelLaw(eqx.Module):
+    """P(. | z + b) with known biases b of a given law: the channels of a layer's units.
+
+    Its averages over disorder take omega ~ N(b, q) instead of N(0, q), and average over b.
+    """
+
+    channel: eqx.AbstractVar[Any]
+
+    @abstractmethod
+    def biases(self, order: int) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+        """Nodes and probabilities of the law of b that match a quadrature of that order."""
+
+    @abstractmethod
+    def moments(self, q: Float[Array, ""], V: Float[Array, ""], order: int) -> ChannelMoments:
+        """`channel_moments` of the law."""
+
+    @abstractmethod
+    def averages(
+        self, q: Float[Array, ""], V: Float[Array, ""], q_hat: Float[Array, ""], order: int
+    ) -> Any:
+        """`hidden_averages` of the law."""
+
+    @abstractmethod
+    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+        """The probability, over b and z ~ N(0, rho), that the output fixes z."""
+
+    def emits_reals(self) -> bool:
+        """True if some outputs are a continuum."""
+        return self.channel.emits_reals()
+
+    def is_noiseless(self) -> Float[Array, ""]:
+        """True where the output is a function of z."""
+        return self.channel.is_noiseless()
+
+
+def without_bias(channel: Any) -> Any:
+    """The channel of a law, or the channel itself."""
+    return channel.channel if isinstance(channel, AbstractChannelLaw) else channel
 
 
 def output_moments(
@@ -189,9 +239,18 @@ def output_by_differentiation(
 
 
 def omega_nodes(
-    channel: AbstractChannel, q: Array, V: Array, order: int, panels: Panels = FULL
+    channel: AbstractChannel | AbstractChannelLaw,
+    q: Array,
+    V: Array,
+    order: int,
+    panels: Panels = FULL,
 ) -> tuple[Array, Array]:
-    """Nodes omega and probabilities for omega ~ N(0, q), graded at the channel's breakpoints."""
+    """Nodes omega and probabilities for omega ~ N(0, q), graded at the channel's breakpoints.
+
+    Under a law of biases omega ~ N(b, q) with its law of b.
+    """
+    if isinstance(channel, AbstractChannelLaw):
+        return _biased_nodes(channel, q, V, order, panels)
     root = jnp.sqrt(q)
     safe = jnp.where(root > 0, root, 1.0)
     posterior_width = jnp.sqrt(V + channel.noise_variance())
@@ -201,6 +260,17 @@ def omega_nodes(
     ]
     v, weight = gaussian_nodes(features, order, panels=panels)
     return root * v, weight
+
+
+def _biased_nodes(
+    law: AbstractChannelLaw, q: Array, V: Array, order: int, panels: Panels
+) -> tuple[Array, Array]:
+    channel = law.channel
+    variance = V + channel.noise_variance()
+    features = [(z, jnp.sqrt(variance + width**2)) for z, width in channel.z_breakpoints()]
+    centers, weights = law.biases(order)
+    spread = jnp.maximum(q, _FROZEN * (q + V))
+    return mixture_nodes(centers, weights, jnp.sqrt(spread), features, order, panels)
 
 
 def outputs(channel: AbstractChannel, omega: Array, V: Array, order: int) -> tuple[Array, Array]:
@@ -222,7 +292,10 @@ def _masked(log_z: Array) -> tuple[Array, Array]:
 
 
 def channel_moments(
-    channel: AbstractChannel, q: Float[Array, ""], V: Float[Array, ""], order: int = ORDER
+    channel: AbstractChannel | AbstractChannelLaw,
+    q: Float[Array, ""],
+    V: Float[Array, ""],
+    order: int = ORDER,
 ) -> ChannelMoments:
     """Signal-to-noise ratio and potential of the channel at overlap q and variance V = rho - q.
 
@@ -230,27 +303,33 @@ def channel_moments(
     al. 2019, Eqs. 4 and 6), by two nested quadratures.
 
     Args:
-        channel: the channel.
+        channel: the channel, or a law of channels.
         q: overlap, >= 0 (scalar; vmap for more).
         V: rho - q, > 0, given separately so that q -> rho loses no digit.
         order: quadrature nodes a panel.
     """
+    if isinstance(channel, AbstractChannelLaw):
+        return channel.moments(q, V, order)
     if isinstance(channel, AbstractAnalyticChannel):
         return channel.analytic_moments(q, V, order)
     return general_channel_moments(channel, q, V, order)
 
 
 def general_channel_moments(
-    channel: AbstractChannel, q: Float[Array, ""], V: Float[Array, ""], order: int = ORDER
+    channel: AbstractChannel | AbstractChannelLaw,
+    q: Float[Array, ""],
+    V: Float[Array, ""],
+    order: int = ORDER,
 ) -> ChannelMoments:
     """`channel_moments` by quadrature whatever the channel: the check on closed forms."""
     omega, probability = omega_nodes(channel, q, V, order)
+    alone = without_bias(channel)
 
     def at(w: Array) -> tuple[Array, Array]:
-        y, weight = outputs(channel, w, V, order)
+        y, weight = outputs(alone, w, V, order)
         field = jnp.broadcast_to(w, y.shape)
-        z, log_z = _masked(channel.log_partition(y, field, V))
-        g = jnp.where(z > 0, _score(channel, y, field, V), 0.0)
+        z, log_z = _masked(alone.log_partition(y, field, V))
+        g = jnp.where(z > 0, _score(alone, y, field, V), 0.0)
         return jnp.sum(weight * z * g**2), jnp.sum(weight * z * log_z)
 
     snr, potential = jax.vmap(at)(omega)
@@ -258,18 +337,22 @@ def general_channel_moments(
 
 
 def channel_errors(
-    channel: AbstractChannel, q: Float[Array, ""], V: Float[Array, ""], order: int = ORDER
+    channel: AbstractChannel | AbstractChannelLaw,
+    q: Float[Array, ""],
+    V: Float[Array, ""],
+    order: int = ORDER,
 ) -> ChannelErrors:
     """Errors of the Bayes predictor on a fresh input; arguments as in `channel_moments`.
 
     The squared error sums conditional variances, so it keeps its digits as q -> rho.
     """
     omega, probability = omega_nodes(channel, q, V, order)
+    alone = without_bias(channel)
     labels_only = not channel.emits_reals()
 
     def at(w: Array) -> tuple[Array, Array, Array]:
-        y, weight = outputs(channel, w, V, order)
-        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        y, weight = outputs(alone, w, V, order)
+        z = weight * _masked(alone.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         mean = jnp.sum(z * y)
         wrong = jnp.sum(z) - jnp.max(z)
         return jnp.sum(z * (y - mean) ** 2), wrong, jnp.sum(z * (jnp.sum(z) - z))
@@ -285,8 +368,8 @@ def predict_mean(
     """E[y | omega, V] for each omega: the Bayes predictor of the output."""
 
     def at(w: Array) -> Array:
-        y, weight = outputs(channel, w, V, order)
-        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        y, weight = outputs(alone, w, V, order)
+        z = weight * _masked(alone.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         return jnp.sum(z * y) / jnp.sum(z)
 
     return jax.vmap(at)(omega)

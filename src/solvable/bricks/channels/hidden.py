@@ -18,10 +18,12 @@ from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import (
     AbstractChannel,
+    AbstractChannelLaw,
     Feature,
     omega_nodes,
     output_moments,
     outputs,
+    without_bias,
 )
 from solvable.core.quadrature import NESTED, ORDER, feature_nodes
 from solvable.core.special import LOG_SQRT_2PI
@@ -188,7 +190,7 @@ def hidden_by_differentiation(
 
 
 def hidden_averages(
-    channel: AbstractHiddenChannel,
+    channel: AbstractHiddenChannel | AbstractChannelLaw,
     q: Float[Array, ""],
     V: Float[Array, ""],
     q_hat: Float[Array, ""],
@@ -202,19 +204,21 @@ def hidden_averages(
         information = -E log p(r | omega) - ln(2 pi e / q_hat) / 2.
 
     Args:
-        channel: the hidden channel.
+        channel: the hidden channel, or a law of them.
         q: overlap of the layer below, >= 0 (scalar; vmap for more).
         V: rho - q, > 0, given separately so that q -> rho loses no digit.
         q_hat: signal-to-noise ratio that comes from above, > 0.
         order: quadrature nodes a panel.
     """
+    if isinstance(channel, AbstractChannelLaw):
+        return channel.averages(q, V, q_hat, order)
     if isinstance(channel, AbstractAnalyticHiddenChannel):
         return channel.analytic_averages(q, V, q_hat, order)
     return general_hidden_averages(channel, q, V, q_hat, order)
 
 
 def general_hidden_averages(
-    channel: AbstractHiddenChannel,
+    channel: AbstractHiddenChannel | AbstractChannelLaw,
     q: Float[Array, ""],
     V: Float[Array, ""],
     q_hat: Float[Array, ""],
@@ -222,14 +226,13 @@ def general_hidden_averages(
 ) -> HiddenAverages:
     """`hidden_averages` by quadrature whatever the channel: the check on closed forms."""
     omega, probability = omega_nodes(channel, q, V, order, NESTED)
+    alone = without_bias(channel)
     noise = 1 / q_hat
     normalization = 0.5 * jnp.log(q_hat) - LOG_SQRT_2PI
 
     def at(w: Array) -> tuple[Array, ...]:
-        r, weight = feature_nodes(
-            channel.message_features(w, V, noise), order=order, panels=NESTED
-        )
-        found = channel.hidden(q_hat * r, q_hat, w[None], V)
+        r, weight = feature_nodes(alone.message_features(w, V, noise), order=order, panels=NESTED)
+        found = alone.hidden(q_hat * r, q_hat, w[None], V)
         log_density = found.log_partition - 0.5 * q_hat * r**2 + normalization
         seen = log_density > _UNSEEN
         density = jnp.where(seen, weight * jnp.exp(log_density), 0.0)

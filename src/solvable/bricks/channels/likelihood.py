@@ -128,7 +128,9 @@ class Likelihood(AbstractQuadratureChannel, AbstractSummedHiddenChannel):
     def is_noiseless(self) -> Float[Array, ""]:
         return jnp.asarray(self.noiseless)
 
-    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def dimension(
+        self, rho: Float[Array, ""], mean: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, ""]:
         # a function of z with labels as values fixes no real number
         return jnp.asarray(1.0 if self.noiseless and self.outputs == "real" else 0.0)
 

@@ -59,7 +59,9 @@ class Logistic(AbstractQuadratureChannel, AbstractSummedHiddenChannel):
     def is_noiseless(self) -> Float[Array, ""]:
         return jnp.asarray(False)
 
-    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def dimension(
+        self, rho: Float[Array, ""], mean: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, ""]:
         return jnp.asarray(0.0)
 
     def sample(self, key: PRNGKeyArray, z: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -178,10 +178,12 @@ class AbstractPiecewiseChannel(AbstractFunctionChannel):
         zero = jnp.asarray(0.0)
         return [(jnp.asarray(p.lower), zero) for p in self.pieces() if p.lower is not None]
 
-    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
-        zero, deviation = jnp.asarray(0.0), jnp.sqrt(rho)
-        sloped = [jnp.exp(p.log_mass(zero, deviation)) for p in self.pieces() if p.slope != 0]
-        total = sum(sloped, start=zero)
+    def dimension(
+        self, rho: Float[Array, ""], mean: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, ""]:
+        center, deviation = jnp.asarray(mean), jnp.sqrt(rho)
+        sloped = [jnp.exp(p.log_mass(center, deviation)) for p in self.pieces() if p.slope != 0]
+        total = sum(sloped, start=jnp.asarray(0.0))
         return jnp.where(self.is_noiseless(), jnp.minimum(total, 1.0), 0.0)
 
     def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:

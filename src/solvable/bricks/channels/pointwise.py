@@ -166,6 +166,8 @@ class AbstractActivationChannel(AbstractPointwiseChannel, AbstractFunctionChanne
         zero = jnp.asarray(0.0)
         return [(jnp.asarray(point), zero) for point in self.kinks()]
 
-    def dimension(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def dimension(
+        self, rho: Float[Array, ""], mean: Float[Array, ""] | float = 0.0
+    ) -> Float[Array, ""]:
         # without noise only one-to-one functions are admitted here
         return jnp.where(self.is_noiseless(), 1.0, 0.0)
