@@ -75,6 +75,7 @@ def test_nodes_of_a_law_integrate_its_polynomials():
     assert recurrence(np.full(7, 0.4)).centers == pytest.approx([0.4])
 
 
+@pytest.mark.slow
 def test_a_biased_unit_is_the_mean_of_shifted_functions():
     for point in POINTS:
         at = [jnp.asarray(x) for x in point]
@@ -161,6 +162,7 @@ def test_an_even_layer_with_biases_is_not_blind():
     assert not limits([0.3, -0.3]).trivial
 
 
+@pytest.mark.slow
 def test_entropies_agree_with_the_curve_of_the_chain():
     weights, biases = chain(60, 90, 45, seed=4)
     found = sv.entropy(weights, ["relu", "relu"], delta=0.05, biases=biases)
