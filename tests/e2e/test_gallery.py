@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from solvable import catalog, io
+from solvable.core.status import Status
 from solvable.gallery import digits_mosaic, expand, run
 
 NAMES = sorted(catalog.names("gallery"))
+WITHOUT_THEORY = {"decoder-images"}  # trained weights: there are no thresholds
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def test_every_figure_is_made(made, name):
     assert not report.reused and not report.failed
     assert len({path.name for path in report.files[0].parent.glob(".*")}) == 0
     document = json.loads(io.dumps(report.document()))
-    assert document["name"] == name and document["thresholds"]
+    assert document["name"] == name
+    assert bool(document["thresholds"]) == (name not in WITHOUT_THEORY)
     assert str(report).startswith(name)
 
 
@@ -53,6 +56,20 @@ def test_thresholds_are_those_of_the_talk(made):
 def test_points_lie_on_the_lines(made):
     assert made("perceptron-gaussian").comparison.number < 0.03
     assert 1 <= made("digits-mosaic").comparison.number < 1.5
+
+
+def test_vector_amp_through_a_decoder_is_as_good_as_descent(made):
+    report = made("decoder-images")
+    assert report.comparison.number <= 1.2
+    data = io.read(report.files[0])
+    errors = data["mse"].median("image")
+    assert (errors.sel(algorithm="vamp") < errors.sel(algorithm="lasso")).all()
+    failed = data["vamp_status"] != Status.converged
+    assert failed.mean() < 0.5  # else the comparison is one of latent descent with itself
+    rows = data["mse"].transpose("algorithm", "measurements", "image")
+    descent, vamp = rows.sel(algorithm="descent"), rows.sel(algorithm="vamp")
+    assert (vamp == data["vamp_best_iterate_mse"].where(~failed, descent)).all()
+    assert f"{int(failed.sum())} of {failed.size} runs did not converge" in str(report)
 
 
 def test_data_are_reused_only_from_the_same_recipe(made):

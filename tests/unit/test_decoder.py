@@ -4,11 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.optimize
+import scipy.stats
 
 from solvable import datasets
 from solvable.core.randomness import key_for
-from solvable.gallery import decoder_training
+from solvable.gallery import decoder_images, decoder_training, linear_baselines
+from solvable.gallery.decoder_picture import median_interval
 from solvable.gallery.decoder_training import Decoder, train
 from solvable.gallery.latent_descent import descend
 
@@ -142,3 +145,55 @@ def test_bad_arguments_are_named(digits):
         descend(decoder, np.zeros((2, 31)), key_for(0, "x"), penalty=0.0)
     with pytest.raises(ValueError, match="`penalty`"):
         descend(decoder, np.zeros((2, 30)), key_for(0, "x"), penalty=-1.0)
+
+
+def test_the_sets_of_images_share_none():
+    settings = decoder_images.settings(quick=True)
+    found = decoder_images.split_images(settings, seed=0)
+    assert len(found.held_out) == settings["count"]
+    assert len(found.validation) == settings["validation"]
+    sizes = [len(part) for part in (found.training, found.validation, found.held_out)]
+    assert sum(sizes) == 1797
+    everything = np.concatenate([found.training, found.validation, found.held_out])
+    whole = datasets.digits()
+    whole = whole.images.reshape(len(whole), -1) / whole.maximum
+    np.testing.assert_array_equal(np.sort(everything.sum(axis=1)), np.sort(whole.sum(axis=1)))
+    other = decoder_images.split_images(settings, seed=1)
+    assert not np.array_equal(other.held_out, found.held_out)
+
+
+def test_measurements_have_the_stated_scale():
+    images = np.random.default_rng(0).uniform(size=(200, 100))
+    design, y = decoder_images.measure(images, 400, noise_norm=0.1, seed=0)
+    count = design.size
+    assert abs(np.mean(design**2) * 400 - 1) < 5 * np.sqrt(2 / count)
+    noise = y - images @ design.T
+    assert abs(np.mean(np.sum(noise**2, axis=1)) / 0.1**2 - 1) < 5 * np.sqrt(2 / noise.size)
+
+
+@pytest.mark.parametrize("count", [5, 12, 60])
+def test_the_interval_holds_the_median_as_often_as_it_says(count):
+    samples = np.random.default_rng(count).exponential(size=(3_000, count))
+    ends = np.array([median_interval(sample) for sample in samples])
+    held = np.mean((ends[:, 0] < np.log(2)) & (np.log(2) < ends[:, 1]))
+    r = int(np.flatnonzero(np.sort(samples[0]) == ends[0, 0])[0]) + 1
+    exact = 1 - 2 * scipy.stats.binom.cdf(r - 1, count, 0.5)
+    narrower = 1 - 2 * scipy.stats.binom.cdf(r, count, 0.5)
+    assert exact > 0.68 >= narrower
+    assert abs(held - exact) < 4 * np.sqrt(exact * (1 - exact) / len(samples))
+
+
+def test_the_lasso_of_cosines_finds_a_sparse_image():
+    basis = linear_baselines.cosine_basis(8, 6)
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(8, 6))
+    coefficients = scipy.fft.dctn(image, norm="ortho")
+    np.testing.assert_allclose(basis.T @ image.ravel(), coefficients.ravel(), atol=1e-12)
+    sparse = np.zeros(48)
+    sparse[[0, 7, 20]] = [3.0, -2.0, 1.5]
+    image = basis @ sparse
+    design = rng.normal(size=(30, 48)) / np.sqrt(30)
+    fit = linear_baselines.lasso_of_cosines(design, design @ image, image, basis)
+    in_pixels = linear_baselines.lasso(design, design @ image, image, positive=False)
+    assert np.mean((fit.estimate - image) ** 2) < 1e-4 * np.mean(image**2)
+    assert np.mean((in_pixels.estimate - image) ** 2) > 1e-2 * np.mean(image**2)

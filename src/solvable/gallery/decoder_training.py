@@ -8,8 +8,9 @@ sizes it minimizes, by Adam, the negative evidence bound of images x of D pixels
     E_{z ~ N(m(x), s(x)^2)} |x - G(z)|^2 / (2 v) + D ln(v) / 2 + KL(N(m, s^2) || N(0, I)),
 
 with one variance v of all pixels, at every step the best for the batch: v = mean |x - G(z)|^2 / D,
-which makes the first terms D (1 + ln v) / 2 (Rybkin et al. 2021). The output is linear, so that a linear measurement
-of an image merges with W_2. Training is in single precision; what comes back is in double.
+which makes the first terms D (1 + ln v) / 2 (Rybkin et al. 2021). The output is linear, so that a
+linear measurement of an image merges with W_2. Training is in single precision; what comes back
+is in double.
 """
 
 from __future__ import annotations
