@@ -107,6 +107,11 @@ def fashion_mnist(path: str | Path | None = None, split: str = "train") -> Image
     return Images(images, labels.astype(np.int64), maximum=255, source=str(image_file.parent))
 
 
+def has_fashion_mnist() -> bool:
+    """Whether `fashion_mnist` finds its files in one of the usual places."""
+    return any(all(_find(folder, split) for split in _FILES) for folder in _folders())
+
+
 def _search(split: str) -> tuple[Path, Path]:
     folders = _folders()
     for folder in folders:

@@ -9,7 +9,7 @@ from solvable import catalog, io
 from solvable.gallery import digits_mosaic, expand, run
 
 NAMES = sorted(catalog.names("gallery"))
-WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck")
+WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck", "decoder-images")
 
 
 @pytest.fixture(scope="module")

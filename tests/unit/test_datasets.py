@@ -61,6 +61,12 @@ def test_order_of_places(nowhere, monkeypatch):
     assert datasets.fashion_mnist(explicit).images.max() == 1
 
 
+def test_whether_it_is_there(nowhere):
+    assert not datasets.has_fashion_mnist()
+    make_folder(nowhere / "debian", 3)
+    assert datasets.has_fashion_mnist()
+
+
 def test_absent_names_the_commands(nowhere):
     with pytest.raises(FileNotFoundError, match="apt-get install dataset-fashion-mnist"):
         datasets.fashion_mnist()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.fft
 import scipy.linalg
 
 RIDGE_PENALTIES = (1e-3, 1e-2, 1e-1)  # the error is flat below them, down to 0
@@ -13,6 +14,7 @@ RIDGE_PENALTIES = (1e-3, 1e-2, 1e-1)  # the error is flat below them, down to 0
 # The positive Lasso needs less: its constraint does most of the work.
 LASSO_PENALTIES = (0.05, 0.02, 0.01, 0.002)
 POSITIVE_PENALTIES = (0.02, 0.002, 0.0007, 0.0002)
+COSINE_PENALTIES = (0.1, 0.05, 0.02, 0.01, 0.002, 0.0005)  # of an image's cosine coefficients
 LASSO_SWEEPS = 1000
 
 
@@ -53,6 +55,38 @@ def lasso(design: np.ndarray, observation: np.ndarray, signal: np.ndarray, posit
 
     The path of penalties is followed downwards, each solution the start of the next.
     """
+    fractions = POSITIVE_PENALTIES if positive else LASSO_PENALTIES
+    return _lasso(design, observation, signal, fractions, positive)
+
+
+def lasso_of_cosines(
+    design: np.ndarray, observation: np.ndarray, image: np.ndarray, basis: np.ndarray
+) -> Fit:
+    """`lasso` for the coefficients of an image in an orthonormal basis; the fit is of the image.
+
+    Args:
+        design: shape (n, pixels).
+        observation: shape (n,).
+        image: the truth, by which the penalty is chosen, shape (pixels,).
+        basis: one element a column, as `cosine_basis` gives them.
+    """
+    fit = _lasso(design @ basis, observation, basis.T @ image, COSINE_PENALTIES)
+    return replace(fit, estimate=basis @ fit.estimate)
+
+
+def cosine_basis(height: int, width: int) -> np.ndarray:
+    """The orthonormal two-dimensional cosine transform (DCT-II), shape (pixels, pixels)."""
+    rows, columns = (scipy.fft.idct(np.eye(n), norm="ortho", axis=0) for n in (height, width))
+    return np.kron(np.asarray(rows), np.asarray(columns))
+
+
+def _lasso(
+    design: np.ndarray,
+    observation: np.ndarray,
+    signal: np.ndarray,
+    fractions: Sequence[float],
+    positive: bool = False,
+) -> Fit:
     from sklearn.linear_model import lasso_path
 
     # Half the memory traffic; the estimates agree with those in float64 to four digits.
@@ -60,7 +94,7 @@ def lasso(design: np.ndarray, observation: np.ndarray, signal: np.ndarray, posit
     observation = observation.astype(np.float32)
     correlation = design.T @ observation
     largest = np.max(correlation if positive else np.abs(correlation)) / len(observation)
-    penalties = largest * np.asarray(POSITIVE_PENALTIES if positive else LASSO_PENALTIES)
+    penalties = largest * np.asarray(fractions)
     _, estimates, _, sweeps = lasso_path(
         design,
         observation,
