@@ -163,7 +163,8 @@ def weak_recovery(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> t
     if count < len(layers):
         return _weak_recovery_below(layers, found, count)
     rho = jnp.asarray(found.rho_z)
-    channel, reach = layers[-1].law(), _reach(layers, found, len(layers))
+    # a channel with biases that is blind shows nothing at all, with any of them
+    channel, reach = layers[-1].channel, _reach(layers, found, len(layers))
     curvature, fine = (float(curvature_moment(channel, rho, n)) for n in (ORDER, FINE_ORDER))
     if curvature * found.rho_z**2 <= _EVEN:
         return np.inf, 0.0

@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from solvable.bricks import chain
 from solvable.bricks.chain import Layer, hidden_law
-from solvable.bricks.channels.base import AbstractChannel, channel_moments
+from solvable.bricks.channels.base import AbstractChannel, AbstractChannelLaw, channel_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.priors.base import Law, prior_moments
@@ -113,7 +113,9 @@ def _passed(weights: Layer, snr: Array, q_hat: Array, q: Array, V: Array, state:
 
 
 @eqx.filter_jit
-def _averaged(channel: AbstractHiddenChannel, at: Array, nodes: int) -> list[Array]:
+def _averaged(
+    channel: AbstractHiddenChannel | AbstractChannelLaw, at: Array, nodes: int
+) -> list[Array]:
     """snr, q, V and information of a hidden layer at (q_z, V_z, q_hat)."""
     return list(hidden_averages(channel, at[0], at[1], at[2], chain.hidden_order(nodes)))
 
@@ -124,7 +126,7 @@ def _seen(prior: Law, q_hat: Array, nodes: int) -> list[Array]:
 
 
 @eqx.filter_jit
-def _observed(channel: AbstractChannel, at: Array, nodes: int) -> list[Array]:
+def _observed(channel: AbstractChannel | AbstractChannelLaw, at: Array, nodes: int) -> list[Array]:
     """snr and potential of the observation at (q_z, V_z)."""
     return list(channel_moments(channel, at[0], at[1], nodes))
 
@@ -215,7 +217,7 @@ def _mixed(weights: Layer, inputs: Array) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _hidden(
-    channel: AbstractHiddenChannel, inputs: Array, nodes: int, slopes: bool
+    channel: AbstractHiddenChannel | AbstractChannelLaw, inputs: Array, nodes: int, slopes: bool
 ) -> tuple[Array, Array]:
     """ln S, q, V and the information of a hidden layer at (q_z, V_z, ln q_hat)."""
 
@@ -229,7 +231,7 @@ def _hidden(
 
 @eqx.filter_jit
 def _output(
-    channel: AbstractChannel, inputs: Array, nodes: int, slopes: bool
+    channel: AbstractChannel | AbstractChannelLaw, inputs: Array, nodes: int, slopes: bool
 ) -> tuple[Array, Array]:
     """ln S and the potential of the observation at (q_z, V_z)."""
 

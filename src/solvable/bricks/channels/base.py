@@ -323,13 +323,13 @@ def general_channel_moments(
 ) -> ChannelMoments:
     """`channel_moments` by quadrature whatever the channel: the check on closed forms."""
     omega, probability = omega_nodes(channel, q, V, order)
-    channel = without_bias(channel)
+    bare = without_bias(channel)
 
     def at(w: Array) -> tuple[Array, Array]:
-        y, weight = outputs(channel, w, V, order)
+        y, weight = outputs(bare, w, V, order)
         field = jnp.broadcast_to(w, y.shape)
-        z, log_z = _masked(channel.log_partition(y, field, V))
-        g = jnp.where(z > 0, _score(channel, y, field, V), 0.0)
+        z, log_z = _masked(bare.log_partition(y, field, V))
+        g = jnp.where(z > 0, _score(bare, y, field, V), 0.0)
         return jnp.sum(weight * z * g**2), jnp.sum(weight * z * log_z)
 
     snr, potential = jax.vmap(at)(omega)
@@ -347,12 +347,12 @@ def channel_errors(
     The squared error sums conditional variances, so it keeps its digits as q -> rho.
     """
     omega, probability = omega_nodes(channel, q, V, order)
-    channel = without_bias(channel)
-    labels_only = not channel.emits_reals()
+    bare = without_bias(channel)
+    labels_only = not bare.emits_reals()
 
     def at(w: Array) -> tuple[Array, Array, Array]:
-        y, weight = outputs(channel, w, V, order)
-        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        y, weight = outputs(bare, w, V, order)
+        z = weight * _masked(bare.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         mean = jnp.sum(z * y)
         wrong = jnp.sum(z) - jnp.max(z)
         return jnp.sum(z * (y - mean) ** 2), wrong, jnp.sum(z * (jnp.sum(z) - z))
@@ -369,7 +369,7 @@ def predict_mean(
 
     def at(w: Array) -> Array:
         y, weight = outputs(channel, w, V, order)
-        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        z = weight * _masked(bare.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         return jnp.sum(z * y) / jnp.sum(z)
 
     return jax.vmap(at)(omega)

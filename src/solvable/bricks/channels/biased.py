@@ -40,8 +40,8 @@ class Recurrence(Specification):
         couplings: b_1, ..., b_{k-1}.
     """
 
-    centers: Float[Array, " k"]
-    couplings: Float[Array, " k-1"]
+    centers: Float[Array | np.ndarray, " k"]
+    couplings: Float[Array | np.ndarray, " k-1"]
 
     def nodes(self, count: int) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
         """Gauss nodes and weights, `count` of them or as many as the law has values."""
@@ -80,7 +80,7 @@ def recurrence(values: Float[np.ndarray, " n"], most: int = MOST_NODES) -> Recur
         basis.append(new / size)
         couplings.append(size)
         centers.append(float(np.sum(values * basis[-1] ** 2)))
-    return Recurrence(centers=np.array(centers), couplings=np.array(couplings))
+    return Recurrence(np.array(centers), np.array(couplings))
 
 
 class Biased(AbstractChannelLaw):

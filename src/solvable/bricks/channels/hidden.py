@@ -226,15 +226,13 @@ def general_hidden_averages(
 ) -> HiddenAverages:
     """`hidden_averages` by quadrature whatever the channel: the check on closed forms."""
     omega, probability = omega_nodes(channel, q, V, order, NESTED)
-    channel = without_bias(channel)
+    bare = without_bias(channel)
     noise = 1 / q_hat
     normalization = 0.5 * jnp.log(q_hat) - LOG_SQRT_2PI
 
     def at(w: Array) -> tuple[Array, ...]:
-        r, weight = feature_nodes(
-            channel.message_features(w, V, noise), order=order, panels=NESTED
-        )
-        found = channel.hidden(q_hat * r, q_hat, w[None], V)
+        r, weight = feature_nodes(bare.message_features(w, V, noise), order=order, panels=NESTED)
+        found = bare.hidden(q_hat * r, q_hat, w[None], V)
         log_density = found.log_partition - 0.5 * q_hat * r**2 + normalization
         seen = log_density > _UNSEEN
         density = jnp.where(seen, weight * jnp.exp(log_density), 0.0)
