@@ -273,8 +273,16 @@ def _label_panel(ax: Axes, data: xr.Dataset) -> None:
         )
     entropy = float(data["label_entropy"])
     ax.axhline(entropy, color=GRAY, linestyle=":")
-    place = ax.get_yaxis_transform()
-    ax.text(0.98, entropy, "H(label)", fontsize=8, ha="right", va="top", transform=place)
+    ax.annotate(
+        "H(label)",
+        (0.98, entropy),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(0, -4),
+        textcoords="offset points",
+        fontsize=8,
+        ha="right",
+        va="top",
+    )
     ax.set_ylabel("lower bound on I(layer; label) (nats),\nfrom a probe; with standard errors")
     ax.set_title("lines as on the left", fontsize=9)
 

@@ -113,7 +113,9 @@ def _passed(weights: Layer, snr: Array, q_hat: Array, q: Array, V: Array, state:
 
 
 @eqx.filter_jit
-def _averaged(channel: AbstractHiddenChannel, at: Array, nodes: int) -> list[Array]:
+def _averaged(
+    channel: AbstractHiddenChannel | AbstractChannelLaw, at: Array, nodes: int
+) -> list[Array]:
     """snr, q, V and information of a hidden layer at (q_z, V_z, q_hat)."""
     return list(hidden_averages(channel, at[0], at[1], at[2], chain.hidden_order(nodes)))
 
@@ -215,7 +217,7 @@ def _mixed(weights: Layer, inputs: Array) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _hidden(
-    channel: AbstractHiddenChannel, inputs: Array, nodes: int, slopes: bool
+    channel: AbstractHiddenChannel | AbstractChannelLaw, inputs: Array, nodes: int, slopes: bool
 ) -> tuple[Array, Array]:
     """ln S, q, V and the information of a hidden layer at (q_z, V_z, ln q_hat)."""
 

@@ -85,22 +85,29 @@ def entropy(
     matrices = checked_weights(weights)
     noises = non_negative("delta", delta), non_negative("pre_delta", pre_delta)
     prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
-    if len(activations) != len(matrices):
-        raise fail("activations", f"name one for each of {len(matrices)} matrices", activations)
-    shifts = _checked_biases(biases, matrices)
-    layers = [
-        _layer(named_channel(f"activations[{k}]", name, *noises), matrix, bias)
-        for k, (name, matrix, bias) in enumerate(zip(activations, matrices, shifts, strict=True))
-    ]
-    columns = _layer_by_layer(MultiLayer(prior=prior, layers=tuple(layers)), progress)
+    layers = _layers(matrices, activations, noises, biases)
+    columns = _layer_by_layer(MultiLayer(prior=prior, layers=layers), progress)
     made_with = {
         "activations": [name if isinstance(name, str) else repr(name) for name in activations],
         "delta": noises[0],
         "pre_delta": noises[1],
         "prior": repr(prior),
-        "biased": [bias is not None for bias in shifts],
+        "biased": [layer.bias is not None for layer in layers],
     }
     return _dataset(matrices, columns, made_with)
+
+
+def _layers(
+    matrices: list[np.ndarray], activations: Sequence[Any], noises: tuple[Any, Any], biases: Any
+) -> tuple[Layer, ...]:
+    """One layer for each matrix, once activations and biases are known to fit."""
+    if len(activations) != len(matrices):
+        raise fail("activations", f"name one for each of {len(matrices)} matrices", activations)
+    shifts = _checked_biases(biases, matrices)
+    return tuple(
+        _layer(named_channel(f"activations[{k}]", name, *noises), matrix, bias)
+        for k, (name, matrix, bias) in enumerate(zip(activations, matrices, shifts, strict=True))
+    )
 
 
 def _checked_biases(biases: Any, matrices: list[np.ndarray]) -> list[np.ndarray | None]:

@@ -368,8 +368,8 @@ def predict_mean(
     """E[y | omega, V] for each omega: the Bayes predictor of the output."""
 
     def at(w: Array) -> Array:
-        y, weight = outputs(alone, w, V, order)
-        z = weight * _masked(alone.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        y, weight = outputs(channel, w, V, order)
+        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         return jnp.sum(z * y) / jnp.sum(z)
 
     return jax.vmap(at)(omega)

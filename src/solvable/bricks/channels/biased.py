@@ -40,8 +40,8 @@ class Recurrence(Specification):
         couplings: b_1, ..., b_{k-1}.
     """
 
-    centers: Float[Array, " k"]
-    couplings: Float[Array, " k-1"]
+    centers: Float[Array | np.ndarray, " k"]
+    couplings: Float[Array | np.ndarray, " k-1"]
 
     def nodes(self, count: int) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
         """Gauss nodes and weights, `count` of them or as many as the law has values."""
