@@ -8,7 +8,11 @@ import pytest
 from solvable import catalog, io
 from solvable.gallery import digits_mosaic, expand, run
 
-NAMES = sorted(catalog.names("gallery"))
+LONG = ("information-bottleneck",)  # minutes of compilation
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+    for name in sorted(catalog.names("gallery"))
+]
 WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck", "decoder-images")
 
 
@@ -62,6 +66,7 @@ def test_points_lie_on_the_lines(made):
     assert 1 <= made("digits-mosaic").comparison.number < 1.5
 
 
+@pytest.mark.slow
 def test_linear_layers_follow_their_determinants(made):
     """The first layer to rounding; the next up to finite size and what learning correlates."""
     report = made("information-bottleneck")
