@@ -109,3 +109,24 @@ def test_without_noise_the_answer_is_infinite_and_says_why():
 def test_bad_input_is_one_sentence(matrices, activations, delta, message):
     with pytest.raises(ValueError, match=message):
         sv.entropy(matrices, activations, delta=delta)
+
+
+def test_information_between_two_layers():
+    """Linear layers: log det of Gaussian vectors; and less is known of what lies further below."""
+    n, delta = 400, 0.3
+    matrices = weights(n, n, n)
+    options = {"activations": ["linear", "linear"], "delta": delta}
+    between = sv.entropy(matrices, **options, source=1)
+    assert between.layer.values.tolist() == [2]
+    first, second = matrices
+    covariance = second @ (first @ first.T + delta * np.eye(n)) @ second.T
+    exact = 0.5 * np.linalg.slogdet(np.eye(n) + covariance / delta)[1] / n
+    found = float(between.mutual_information[0])
+    assert found == pytest.approx(exact, abs=2 / n)
+    whole = sv.entropy(matrices, **options)
+    assert found > float(whole.mutual_information[1])
+    assert float(between.entropy[0]) == pytest.approx(float(whole.entropy[1]), abs=1e-10)
+    with pytest.raises(
+        ValueError, match="Argument `source` must be below the number of layers, 2"
+    ):
+        sv.entropy(matrices, **options, source=2)

@@ -137,10 +137,10 @@ def unseen_law(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> Hidd
     return HiddenLaw(hidden_law(layer), jnp.zeros(()), rho)
 
 
-def known_law(layers: tuple[Layer, ...], found: ChainFacts) -> HiddenLaw:
-    """Law of h_1 while the input is known."""
-    rho = layers[0].gain() * jnp.asarray(found.rho[0])
-    return HiddenLaw(hidden_law(layers[0]), rho, jnp.zeros(()))
+def known_law(layers: tuple[Layer, ...], found: ChainFacts, source: int = 0) -> HiddenLaw:
+    """Law of the units above h_source while that is known; the input is h_0."""
+    rho = layers[source].gain() * jnp.asarray(found.rho[source])
+    return HiddenLaw(hidden_law(layers[source]), rho, jnp.zeros(()))
 
 
 def _reach(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> float:

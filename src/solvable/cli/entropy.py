@@ -45,6 +45,12 @@ PreDelta = Annotated[
 Prior = Annotated[
     str, typer.Option("--prior", metavar="SPEC", help="Law of the input's components.")
 ]
+Source = Annotated[
+    str,
+    typer.Option(
+        "--source", metavar="K", help="Whose information the layers above keep; 0 is the input."
+    ),
+]
 
 
 def entropy(
@@ -53,6 +59,7 @@ def entropy(
     delta: Delta = "1e-5",
     pre_delta: PreDelta = "0",
     prior: Prior = "Gaussian()",
+    source: Source = "0",
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
@@ -70,6 +77,7 @@ def entropy(
       solvable entropy weights.npz --activations relu,relu,linear --delta 1e-5
     """
     noise = {"delta": decimal("delta", delta), "pre_delta": decimal("pre_delta", pre_delta)}
+    source_layer = whole("source", source, low=0)
     whole("seed", seed, low=0)  # nothing here is random, but a bad seed is bad input
     desk = Desk(json, out, quiet)
     matrices, biases = read_weights(weights, "weights")
@@ -86,6 +94,7 @@ def entropy(
             **noise,
             biases=biases,
             prior=sv.parse(prior),
+            source=source_layer,
             progress=counted(tell),
         )
     desk.save(dataset, "entropy")

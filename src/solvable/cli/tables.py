@@ -231,7 +231,8 @@ def entropy(dataset: xr.Dataset) -> list[Any]:
         f"{heading(dataset)}  |  input {attrs['prior']}, noise after each activation "
         f"{attrs['delta']:g}, before it {attrs['pre_delta']:g}; nats per input unit"
     )
-    columns = ["layer", "units", "entropy", "I(input; layer)", "status"]
+    source = f"layer {attrs['source']}" if attrs["source"] else "input"
+    columns = ["layer", "units", "entropy", f"I({source}; layer)", "status"]
     return [Text(title), table(columns, rows)]
 
 

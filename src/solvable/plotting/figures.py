@@ -111,7 +111,9 @@ def curve_figure(dataset: xr.Dataset) -> Figure:
 def entropy_figure(dataset: xr.Dataset) -> Figure:
     """Information that each layer keeps of the input, and its entropy, in nats per input unit."""
     panels, axes = new_figure(1, 2)
-    shown = (("mutual_information", "I(input; layer)"), ("entropy", "entropy of the layer"))
+    below = dataset.attrs["source"]
+    source = f"layer {below}" if below else "input"
+    shown = (("mutual_information", f"I({source}; layer)"), ("entropy", "entropy of the layer"))
     for ax, (name, label) in zip(axes[0], shown, strict=True):
         values = np.where(np.isfinite(dataset[name]), dataset[name], np.nan)
         ax.plot(dataset.layer, values, marker="o", color=BLUE)

@@ -13,7 +13,7 @@ import numpy as np
 
 from solvable.algorithms.designs import as_design
 from solvable.algorithms.problem import check_link
-from solvable.bricks.chain import Layer
+from solvable.bricks.chain import Layer, widths
 from solvable.bricks.chain_facts import (
     ChainFacts,
     known_law,
@@ -25,7 +25,7 @@ from solvable.bricks.channels.named import named_channel
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.spectra import Empirical
-from solvable.core.arguments import array, fail, instance, non_negative
+from solvable.core.arguments import array, fail, instance, integer, non_negative
 from solvable.core.precision import require_x64
 from solvable.core.specification import numeric
 from solvable.core.status import Status
@@ -45,13 +45,14 @@ def entropy(
     pre_delta: float = 0.0,
     biases: Sequence[Any] | None = None,
     prior: AbstractPrior | None = None,
+    source: int = 0,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
-    """Entropy of every layer and its mutual information with the input, layer by layer.
+    """Entropy of every layer and its mutual information with the input, or with a layer below.
 
     For h_l = f_l(W_l h_{l-1} + b_l + sqrt(pre_delta) xi') + sqrt(delta) xi and an input of
-    independent components, H(h_l) and I(h_0; h_l) = H(h_l) - H(h_l | h_0) per input unit, from the
-    chain cut after layer l: its potential, and that of the same chain with its input known.
+    independent components, H(h_l) and I(h_s; h_l) = H(h_l) - H(h_l | h_s) per input unit, s being
+    the source, from the chain cut after layer l and from its part above h_s where that is known.
 
     Args:
         weights: matrices W_l of shape (n_l, n_{l-1}), used as they are.
@@ -62,16 +63,17 @@ def entropy(
         biases: b_l of shape (n_l,), or None where there is none; by default there are none. Their
             law counts, not which unit has which.
         prior: of the input's components, by default standard Gaussian.
+        source: s, from 0, the input, to L - 1; layers above it are answered for.
         progress: called with (layers done, layers in all).
 
     Returns:
-        A data set with dimension layer (1, ..., L): `entropy` and `mutual_information` in nats per
-        input unit, `units`, `status` and `error_bound`. Without any noise, a layer of real outputs
-        has infinite mutual information and no entropy; the attribute `note` says so.
+        A data set with dimension layer (s + 1, ..., L): `entropy` and `mutual_information` in nats
+        per input unit, `units`, `status` and `error_bound`. Without any noise, a layer of real
+        outputs has infinite mutual information and no entropy; the attribute `note` says so.
 
     Raises:
-        ValueError: if the matrices do not chain, hold NaN, an activation is unknown, or a bias
-            does not fit its matrix.
+        ValueError: if the matrices do not chain, hold NaN, an activation is unknown, a bias does
+            not fit its matrix, or the source is no layer below the last.
 
     Example:
         >>> import numpy as np
@@ -86,13 +88,17 @@ def entropy(
     noises = non_negative("delta", delta), non_negative("pre_delta", pre_delta)
     prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
     layers = _layers(matrices, activations, noises, biases)
-    columns = _layer_by_layer(MultiLayer(prior=prior, layers=layers), progress)
+    source = integer("source", source, low=0)
+    if source >= len(layers):
+        raise fail("source", f"be below the number of layers, {len(layers)}", source)
+    columns = _layer_by_layer(MultiLayer(prior=prior, layers=layers), source, progress)
     made_with = {
         "activations": [name if isinstance(name, str) else repr(name) for name in activations],
         "delta": noises[0],
         "pre_delta": noises[1],
         "prior": repr(prior),
         "biased": [layer.bias is not None for layer in layers],
+        "source": source,
     }
     return _dataset(matrices, columns, made_with)
 
@@ -143,25 +149,25 @@ def checked_weights(weights: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _layer_by_layer(
-    model: MultiLayer, progress: Progress | None
+    model: MultiLayer, source: int, progress: Progress | None
 ) -> list[tuple[float, float, Status, float]]:
-    """Entropy, mutual information, status and error bound of every layer."""
+    """Entropy, information about the source, status and error bound of every layer above it."""
     bare = numeric(model)
     law, layers = bare.chain()
     facts = numeric_facts(law, layers)
-    given_input = known_law(layers, facts)
-    upper_facts = numeric_facts(given_input, layers[1:]) if len(layers) > 1 else facts
+    given_source, upper = known_law(layers, facts, source), layers[source + 1 :]
+    upper_facts = numeric_facts(given_source, upper) if upper else facts
+    size = float(widths(layers)[source + 1])
     found = []
-    for count in range(1, len(layers) + 1):
+    for count in range(source + 1, len(layers) + 1):
         if facts.noiseless[count - 1] and layers[count - 1].channel.emits_reals():
             found.append((np.nan, np.inf, Status.converged, 0.0))
             continue
         whole = _best(law, layers[:count], facts)
-        if np.all(facts.noiseless[: count - 1]):
+        if np.all(facts.noiseless[source : count - 1]):
             given, error, status = _output_noise(layers[:count], facts), 0.0, whole.status
         else:
-            inner = _best(given_input, layers[1:count], upper_facts)
-            size = float(layers[0].ratio)
+            inner = _best(given_source, upper[: count - source - 1], upper_facts)
             given, error = size * inner.free_entropy, size * inner.error
             status = max(whole.status, inner.status)
         found.append(
@@ -196,19 +202,20 @@ def _dataset(
     from solvable.io import attributes
 
     entropies, information, status, error = zip(*columns, strict=True)
+    above = matrices[made_with["source"] :]
     data = xr.Dataset(
         {
             "entropy": ("layer", np.array(entropies)),
             "mutual_information": ("layer", np.array(information)),
-            "units": ("layer", np.array([w.shape[0] for w in matrices])),
+            "units": ("layer", np.array([w.shape[0] for w in above])),
             "status": ("layer", np.array(status, dtype=np.int8)),
             "error_bound": ("layer", np.array(error)),
         },
-        coords={"layer": np.arange(1, len(matrices) + 1)},
+        coords={"layer": made_with["source"] + np.arange(1, len(above) + 1)},
     )
     sizes = [matrices[0].shape[1], *(w.shape[0] for w in matrices)]
     data.attrs = attributes("entropy", "entropy", MultiLayer, {**made_with, "sizes": sizes})
-    data.attrs |= {name: made_with[name] for name in ("delta", "pre_delta", "prior")}
+    data.attrs |= {name: made_with[name] for name in ("delta", "pre_delta", "prior", "source")}
     data.attrs["note"] = INFINITE if np.any(np.isinf(information)) else ""
     return data
 
