@@ -369,7 +369,7 @@ def predict_mean(
 
     def at(w: Array) -> Array:
         y, weight = outputs(channel, w, V, order)
-        z = weight * _masked(bare.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
+        z = weight * _masked(channel.log_partition(y, jnp.broadcast_to(w, y.shape), V))[0]
         return jnp.sum(z * y) / jnp.sum(z)
 
     return jax.vmap(at)(omega)
