@@ -34,7 +34,7 @@ MODELS = {
         prior=sv.Gaussian(),
         layers=[
             sv.Layer(ratio=1.5, channel=sv.ReLU(), bias=[-0.5, 0.1, 0.6, 0.2]),
-            sv.Layer(ratio=0.8, channel=sv.ReLU(delta=0.05), bias=[0.3, -0.3]),
+            sv.Layer(ratio=0.8, channel=sv.Sign(delta=0.2), bias=[0.3, -0.3]),
         ],
     ),
     "network of signs": sv.MultiLayer(

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from solvable.cli import cite, grids, infer, tables
+import solvable as sv
+from solvable.cli import cite, grids, infer, tables, weights
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,30 @@ def test_the_bibliography_is_read_whole():
     known = cite.bibliography()
     assert known["barbier2019"].startswith("@article{barbier2019,")
     assert all(entry.count("{") == entry.count("}") for entry in known.values())
+
+
+def test_weights_and_their_biases_from_a_file(tmp_path):
+    W = [np.ones((3, 2)), np.ones((4, 3)), np.ones((1, 4))]
+    b = [np.arange(3.0), np.arange(1.0)]
+    path = tmp_path / "w.npz"
+    np.savez(path, W1=W[0], W2=W[1], W10=W[2], b1=b[0], b10=b[1])
+    matrices, biases = weights.read_weights(str(path), "weights")
+    assert [m.shape for m in matrices] == [(3, 2), (4, 3), (1, 4)]
+    np.testing.assert_array_equal(biases[0], b[0])
+    np.testing.assert_array_equal(biases[2], b[1])
+    assert biases[1] is None
+    np.savez(path, W1=W[0], b2=b[0])
+    with pytest.raises(ValueError, match=r"one matrix W2 beside the bias `b2`, but .* holds W1"):
+        weights.read_weights(str(path), "weights")
+
+
+def test_biases_from_a_file_go_into_the_model():
+    layers = [sv.Layer(channel=sv.ReLU()), sv.Layer(channel=sv.Linear(), bias=[0.5])]
+    model = sv.MultiLayer(prior=sv.Gaussian(), layers=layers)
+    biased = infer.with_biases(model, [np.ones(3), None])
+    assert [list(layer.bias) for layer in biased.layers] == [[1, 1, 1], [0.5]]
+    assert biased.layers[0].channel == sv.ReLU()
+    with pytest.raises(
+        ValueError, match=r"no bias of matrix 2, because the model's `layers\[1\]`"
+    ):
+        infer.with_biases(model, [None, np.ones(1)])

@@ -95,7 +95,7 @@ def infer(
     X: Any
     X, biases = read_weights(design, "design") if is_chain else (read_array("design", design), [])
     with desk.working("inference"):
-        biased = _with_biases(model, biases) if is_chain else model
+        biased = with_biases(model, biases) if is_chain else model
         posterior = sv.infer(biased, design=X, observation=y, **options)
     document = io.strict({**posterior.document(), "model": repr(model)})
     if out is not None:
@@ -107,8 +107,12 @@ def infer(
     return int(not Status[document["status"]].is_answer)
 
 
-def _with_biases(model: Any, biases: list[np.ndarray | None]) -> Any:
-    """The chain with the biases that its file of weights holds."""
+def with_biases(model: Any, biases: list[np.ndarray | None]) -> Any:
+    """The chain with the biases that its file of weights holds.
+
+    Raises:
+        ValueError: one sentence, if a layer has a bias of its own already.
+    """
     if len(biases) != len(model.layers):
         return model  # `infer` says how many there must be
     for k, (layer, bias) in enumerate(zip(model.layers, biases, strict=True)):
