@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import solvable as sv
 from solvable import io
 from solvable.bricks.channels.abs import Abs
 from solvable.bricks.channels.base import channel_errors, predict_mean
+from solvable.bricks.channels.biased import Biased, recurrence
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.channels.symmetric_door import SymmetricDoor
@@ -112,10 +114,30 @@ def test_errors_of_prediction_agree_with_fresh_data():
             assert abs(found["bayes_error"] - wrong) < 4 * 0.5 / 200
 
 
+def test_errors_of_prediction_with_biases_agree_with_fresh_data():
+    """Every fresh row has one of the biases of the last layer, which the predictor knows."""
+    rng = np.random.default_rng(0)
+    channel, biases = Sign(delta=0.3), np.array([-0.8, 0.2, 0.9])
+    signal = rng.normal(size=50)
+    mean = 0.6 * signal + 0.5 * rng.normal(size=50)
+    x = rng.normal(size=(40_000, 50)) / np.sqrt(50)
+    shift = rng.choice(biases, len(x))
+    y = np.asarray(channel.sample(key_for(0, "fresh"), x @ signal + shift))
+    guess = np.asarray(predict_mean(channel, x @ mean + shift, 0.4))
+    layer = sv.Layer(ratio=1.0, channel=channel, bias=biases)
+    model = sv.MultiLayer(prior=Gaussian(), layers=[layer])
+    estimate = SimpleNamespace(means=[mean], variances=[np.full(50, 0.4)])
+    found = model.measure(estimate, Instance(Data(x[:1], y[:1]), signal))
+    square, wrong = (y - guess) ** 2, np.mean(np.sign(guess) != y)
+    assert abs(found["generalization_error"] - square.mean()) < 4 * square.std() / 200
+    assert abs(found["bayes_error"] - wrong) < 4 * 0.5 / 200
+
+
 def test_optimal_overlaps_give_the_errors_of_the_theory():
     """m = q and believed variance rho - q: what is measured is what the theory computes."""
     q = 0.6
-    for channel in (Sign(), SymmetricDoor(k=0.67449), Abs()):
+    biased = Biased(Sign(delta=0.2), recurrence(np.array([-0.7, 0.1, 0.4])))
+    for channel in (Sign(), SymmetricDoor(k=0.67449), Abs(), biased):
         found = prediction_errors(channel, Overlaps(q, q, 1.0, 1 - q, 1 - q))
         theory = channel_errors(channel, q, 1 - q)._asdict()
         assert set(found) == {name for name, value in theory.items() if np.isfinite(value)}

@@ -43,8 +43,7 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""
         last = self.chain()[1][-1]
-        plain = last.spectrum() is None and last.bias is None
-        channel = last.channel if plain else None
+        channel = last.law() if last.spectrum() is None else None
         return measure(channel, estimate, (instance.signal, *instance.hidden), _blind(self))
 
     def init(self, data: Data, key: PRNGKeyArray) -> Any:
@@ -152,9 +151,9 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         found = {}
         for k, end in enumerate(ends):
             found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
-        if layers[-1].spectrum() is None and layers[-1].bias is None:
+        if layers[-1].spectrum() is None:
             at = (along.z_overlap[:, -1], along.z_variance[:, -1])
-            errors = _errors_along(layers[-1].channel, *map(jnp.asarray, at))
+            errors = _errors_along(layers[-1].law(), *map(jnp.asarray, at))
             found |= {name: np.asarray(x) for name, x in zip(PREDICTIONS, errors, strict=True)}
         return found
 
@@ -320,5 +319,5 @@ def _updated(model: AbstractChainModel, order: Any) -> Any:
 
 
 @eqx.filter_jit
-def _errors_along(channel: AbstractChannel, q: Array, V: Array) -> tuple[Array, ...]:
+def _errors_along(channel: Any, q: Array, V: Array) -> tuple[Array, ...]:
     return jax.lax.map(lambda one: tuple(channel_errors(channel, *one)), (q, V))

@@ -16,10 +16,12 @@ from jaxtyping import Array
 
 from solvable.bricks.channels.base import (
     AbstractChannel,
+    AbstractChannelLaw,
     channel_errors,
     predict_mean,
+    without_bias,
 )
-from solvable.core.quadrature import gaussian_nodes
+from solvable.core.quadrature import ORDER, gaussian_nodes
 from solvable.core.specification import numeric
 
 PREDICTIONS: Final = ("generalization_error", "bayes_error", "gibbs_error")
@@ -72,7 +74,10 @@ def overlaps(truth: Any, mean: Any, variance: Any, is_blind: bool = False) -> Ov
 
 
 def measure(
-    channel: AbstractChannel | None, estimate: Any, truths: Sequence[Any], blind: int
+    channel: AbstractChannel | AbstractChannelLaw | None,
+    estimate: Any,
+    truths: Sequence[Any],
+    blind: int,
 ) -> dict[str, float]:
     """Observables of an estimate.
 
@@ -83,8 +88,8 @@ def measure(
     `gibbs_error` that a label drawn from it is. For a point estimate z = w . estimate.
 
     Args:
-        channel: of the observation; None where a fresh row has no meaning, because the rows of the
-            last weights are not independent.
+        channel: of the observation, with the law of its biases if there are any; None where a
+            fresh row has no meaning, because the rows of the last weights are not independent.
         estimate: an `Estimate`, or an array, which is a point estimate of the input.
         truths: h_0, ..., h_{L-1}.
         blind: the sign of so many of the lowest layers is free.
@@ -111,7 +116,9 @@ def _mse(found: Overlaps) -> float:
     return found.rest + (slope - 1) ** 2 * found.estimate
 
 
-def prediction_errors(channel: AbstractChannel, found: Overlaps) -> dict[str, float]:
+def prediction_errors(
+    channel: AbstractChannel | AbstractChannelLaw, found: Overlaps
+) -> dict[str, float]:
     """Errors of prediction on a fresh row, see `measure`."""
     values = _prediction_errors(numeric(channel), Overlaps(*(jnp.asarray(x) for x in found)))
     named = zip(PREDICTIONS, values, strict=True)
@@ -119,10 +126,30 @@ def prediction_errors(channel: AbstractChannel, found: Overlaps) -> dict[str, fl
 
 
 @eqx.filter_jit
-def _prediction_errors(channel: AbstractChannel, found: Overlaps) -> tuple[Array, Array, Array]:
+def _prediction_errors(
+    law: AbstractChannel | AbstractChannelLaw, found: Overlaps
+) -> tuple[Array, ...]:
     """Square, 0-1 and Gibbs error of the predictor N(omega, variance) when z ~ N(s omega, rest).
 
-    The square error is the variance of y given omega plus the square of the predictor's bias.
+    Both with the same bias added, if there are any, and averaged over it.
+    """
+    q = jnp.maximum(found.estimate, _TINY)
+    slope = found.cross / q
+    rest = jnp.maximum(found.rest, _TINY * found.truth)
+    channel = without_bias(law)
+    if isinstance(law, AbstractChannelLaw):
+        bias, weight = law.biases(ORDER)
+        errors = jax.vmap(lambda b: _errors_at(channel, found, b))(bias)
+        off, bayes, gibbs = (weight @ x for x in errors)
+    else:
+        off, bayes, gibbs = _errors_at(channel, found, jnp.zeros(()))
+    return channel_errors(law, slope**2 * q, rest).generalization_error + off, bayes, gibbs
+
+
+def _errors_at(channel: Any, found: Overlaps, bias: Array) -> tuple[Array, Array, Array]:
+    """At one bias: how far the guess of y is off, squared; 0-1 and Gibbs error.
+
+    The square error is the variance of y given omega plus the first of these.
     """
     q = jnp.maximum(found.estimate, _TINY)
     slope = found.cross / q
@@ -134,22 +161,23 @@ def _prediction_errors(channel: AbstractChannel, found: Overlaps) -> tuple[Array
         for V, scale in ((rest, slope), (believed, jnp.ones_like(slope))):
             blur = jnp.sqrt(V + channel.noise_variance() + width**2)
             safe = jnp.where(scale == 0, 1.0, scale) * root
-            features.append((z / safe, blur / jnp.abs(safe)))
+            features.append(((z - bias) / safe, blur / jnp.abs(safe)))
     v, weight = gaussian_nodes(features)
     omega = root * v
-    best = channel_errors(channel, slope**2 * q, rest)
-    truth = predict_mean(channel, slope * omega, rest)
-    guess = predict_mean(channel, omega, believed)
-    square = best.generalization_error + jnp.sum(weight * (truth - guess) ** 2)
+    seen, guessed = slope * omega + bias, omega + bias
+    truth = predict_mean(channel, seen, rest)
+    guess = predict_mean(channel, guessed, believed)
+    square = jnp.sum(weight * (truth - guess) ** 2)
     none = jnp.asarray(jnp.nan)
     if channel.emits_reals():
         return square, none, none
     atoms = channel.atoms()
     y = jnp.broadcast_to(atoms.values[:, None], (atoms.values.shape[0], omega.shape[0]))
-    field = jnp.broadcast_to(omega[None, :], y.shape)
     active = atoms.active[:, None]
-    true = active * jnp.exp(channel.log_partition(y, slope * field, rest))
-    model = active * jnp.exp(channel.log_partition(y, field, believed))
+    true = active * jnp.exp(channel.log_partition(y, jnp.broadcast_to(seen, y.shape), rest))
+    model = active * jnp.exp(
+        channel.log_partition(y, jnp.broadcast_to(guessed, y.shape), believed)
+    )
     chosen = jnp.argmax(model, axis=0)
     hit = jnp.take_along_axis(true, chosen[None, :], axis=0)[0]
     gibbs = jnp.sum(model * (1 - true), axis=0)

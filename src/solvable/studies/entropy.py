@@ -72,7 +72,7 @@ def entropy(
         outputs has infinite mutual information and no entropy; the attribute `note` says so.
 
     Raises:
-        ValueError: if the matrices do not chain, hold NaN, an activation is unknown, a bias does
+        ValueError: if matrices do not chain or hold NaN, an activation is unknown, a bias does
             not fit its matrix, or the source is no layer below the last.
 
     Example:
@@ -88,19 +88,18 @@ def entropy(
     noises = non_negative("delta", delta), non_negative("pre_delta", pre_delta)
     prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
     layers = _layers(matrices, activations, noises, biases)
-    source = integer("source", source, low=0)
-    if source >= len(layers):
-        raise fail("source", f"be below the number of layers, {len(layers)}", source)
+    _check_source(source, len(layers))
     columns = _layer_by_layer(MultiLayer(prior=prior, layers=layers), source, progress)
-    made_with = {
-        "activations": [name if isinstance(name, str) else repr(name) for name in activations],
-        "delta": noises[0],
-        "pre_delta": noises[1],
-        "prior": repr(prior),
-        "biased": [layer.bias is not None for layer in layers],
-        "source": source,
-    }
+    names = [name if isinstance(name, str) else repr(name) for name in activations]
+    made_with = {"activations": names, "delta": noises[0], "pre_delta": noises[1]}
+    biased = [layer.bias is not None for layer in layers]
+    made_with |= {"prior": repr(prior), "biased": biased, "source": source}
     return _dataset(matrices, columns, made_with)
+
+
+def _check_source(source: Any, count: int) -> None:
+    if integer("source", source, low=0) >= count:
+        raise fail("source", f"be below the number of layers, {count}", source)
 
 
 def _layers(
