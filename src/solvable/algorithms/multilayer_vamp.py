@@ -41,6 +41,7 @@ from solvable.algorithms import programs
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.decomposition import Decomposition
 from solvable.algorithms.multilayer_amp import Start, listed_starts
+from solvable.algorithms.nodes import damped
 from solvable.algorithms.problem import Layout, Problem, chosen_rows
 from solvable.bricks.channels.base import AbstractChannel, output_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel
@@ -233,16 +234,16 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
         layers[k] = layer._replace(
             mean=mean,
             variance=variance,
-            gamma=_damped(gamma, layer.gamma, damping),
-            field=_damped(field, layer.field, damping),
+            gamma=damped(gamma, layer.gamma, damping),
+            field=damped(field, layer.field, damping),
         )
     for k in range(count):
         layer = layers[k]
         precision, field = _upward(problem, k, state.weights[k], layer, sent[k])
         report.outputs(layer, precision, field)
         layers[k] = layer._replace(
-            precision=_damped(precision, layer.precision, damping),
-            output_field=_damped(field, layer.output_field, damping),
+            precision=damped(precision, layer.precision, damping),
+            output_field=damped(field, layer.output_field, damping),
         )
     new = replace(state, layers=tuple(layers), steps=state.steps + 1)
     return new, report.info(problem.layout, V, layers[0].variance)
@@ -375,10 +376,6 @@ def _hidden(
 def _input(prior: AbstractPrior, A: Array, B: Array) -> tuple[Array, ...]:
     mean, variance = posterior(prior, B, A + jnp.zeros_like(B))
     return mean, variance + jnp.zeros_like(mean)
-
-
-def _damped(image: np.ndarray, old: np.ndarray, damping: Any) -> np.ndarray:
-    return (1 - damping) * image + damping * old
 
 
 class _Report:

@@ -213,8 +213,8 @@ def _units(
     moved = jnp.sqrt(_average(jnp.square(mean - above.mean), above.count) / rho)
     spread = _average(jnp.abs(variance - above.variance), above.count) / rho
     mean, variance = (
-        _damped(mean, above.mean, damping),
-        _damped(variance, above.variance, damping),
+        damped(mean, above.mean, damping),
+        damped(variance, above.variance, damping),
     )
     size = _average(jnp.square(mean), above.count) / rho
     return Units(mean, variance, _average(variance, above.count), A), report._replace(
@@ -240,7 +240,7 @@ def _sent(
     if offset is not None:
         target = offset + _average(g, count) / jnp.where(slope > 0, slope, jnp.inf)
         moved = jnp.maximum(moved, jnp.abs(target - offset) / scale)
-        offset = _damped(target, offset, damping)
+        offset = damped(target, offset, damping)
     entries = g.shape[-1] if count is None else count
     numbers = report._replace(
         precision=below.column * slope,
@@ -248,11 +248,12 @@ def _sent(
         width=entries * jnp.sqrt(_average(V, count)) / scale + jnp.zeros_like(report.size),
         residual=jnp.maximum(report.residual, moved),
     )
-    state = None if damping is None else _damped(g, below.g, damping)
+    state = None if damping is None else damped(g, below.g, damping)
     return Sent(g, state, curvature if vector else None, offset, numbers.packed())
 
 
-def _damped(image: Array, old: Array, damping: Any) -> Array:
+def damped(image: Any, old: Any, damping: Any) -> Any:
+    """(1 - damping) F(x) + damping x, or F(x) itself without damping."""
     return image if damping is None else (1 - damping) * image + damping * old
 
 

@@ -40,7 +40,6 @@ from solvable.core.branches import (
     LOWEST,
     TRIVIAL_LOWEST,
     Limits,
-    find_roots,
     uniform_table,
 )
 from solvable.core.continuation import Curve, corrected, trace, with_jacobian
@@ -231,7 +230,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         if np.all(self._facts().noiseless[:-1]):
             return np.zeros(len(scales))
         size = float(self.chain()[1][0].ratio)
-        return size * _along(self.known_input(), scales, lowest=False)["mutual_information"]
+        return size * scalar.along(self.known_input(), scales, lowest=False)["mutual_information"]
 
     def end_free_entropy(
         self, place: str, scales: Float[np.ndarray, " n"]
@@ -292,30 +291,12 @@ class PartOfChain(AbstractChainModel):
         return self.law, self.layers
 
 
-def _along(
-    upper: PartOfChain, scales: Float[np.ndarray, " n"], lowest: bool
-) -> dict[str, Float[np.ndarray, " n"]]:
-    """Observables of an upper chain on its lowest, or its best, stable branch; NaN without one."""
-    table = scalar.tabulate(upper, (float(scales.min()), float(scales.max())))
-    roots = find_roots(table, scales)
-    values = scalar.observe(table.model, roots.point, roots.error, scales[roots.index])
-    rank = -roots.x if lowest else values["free_entropy"]
-    found = {name: np.full(len(scales), np.nan) for name in values}
-    for k in range(len(scales)):
-        here = np.flatnonzero((roots.index == k) & roots.stable)
-        if here.size:
-            chosen = here[np.argmax(rank[here])]
-            for name, column in values.items():
-                found[name][k] = column[chosen]
-    return found
-
-
 def _unseen_observables(
     model: AbstractChainModel, facts: ChainFacts, count: int, scales: Float[np.ndarray, " n"]
 ) -> dict[str, Float[np.ndarray, " n"]]:
     """Observables while nothing is known of h_0, ..., h_{count - 1}: those of the chain above."""
     _, layers = model._bare().chain()
-    upper = _along(
+    upper = scalar.along(
         PartOfChain(unseen_law(layers, facts, count), layers[count:]), scales, lowest=True
     )
     size = float(chain.widths(layers)[count])

@@ -63,7 +63,10 @@ def best_known(model: Any) -> tuple[float, dict[str, float]]:
         if k == 0:
             candidates.append((-float(prior.entropy()), {}, 0))
         else:
-            candidates.append((*_best(model.below(k)), k))
+            part = model.below(k)
+            columns = scalar.along(part, np.array([scalar.scale_of(part)]), lowest=False)
+            values = {name: float(column[0]) for name, column in columns.items()}
+            candidates.append((values["free_entropy"], values, k))
     base, found, k = max(candidates, key=lambda candidate: candidate[0])
     for j, rho in enumerate(facts.rho):
         end = f"_{j}" if j else ""
@@ -77,22 +80,3 @@ def best_known(model: Any) -> tuple[float, dict[str, float]]:
     return base, kept | dict(zip(PREDICTION_ERRORS, errors, strict=True)) | {
         "mutual_information": -base
     }
-
-
-def _best(model: Any) -> tuple[float, dict[str, float]]:
-    """Free entropy and observables of the best fixed point of a chain at its own scale."""
-    scale = np.array([scalar.scale_of(model)])
-    table = scalar.tabulate(model, (float(scale[0]), float(scale[0])))
-    roots, points = scalar.solve(table, scale)
-    interior = scalar.observe(table.model, roots.point, roots.error, scale[roots.index])
-    found = []
-    for point in points[0]:
-        if not point.stable:
-            continue
-        if point.place == "interior":
-            values = {name: column[point.root] for name, column in interior.items()}
-        else:
-            values = {n: x[0] for n, x in model.end_observables(point.place, scale).items()}
-        found.append({name: float(x) for name, x in values.items()})
-    best = max(found, key=lambda values: values["free_entropy"])
-    return best["free_entropy"], best

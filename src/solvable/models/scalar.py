@@ -97,3 +97,35 @@ def solve(table: Scan, scales: np.ndarray) -> tuple[Roots, list[list[FixedPoint]
     """Every fixed point of a scanned model at every scale."""
     roots = find_roots(table, scales)
     return roots, fixed_points(table, roots, scales)
+
+
+def along(
+    model: AbstractScalarReplicaModel, scales: np.ndarray, lowest: bool
+) -> dict[str, np.ndarray]:
+    """Observables on the lowest, or the best, stable fixed point at every scale; NaN without one.
+
+    Args:
+        model: any, its ends included.
+        scales: shape (n,).
+        lowest: that of least overlap; else that of highest free entropy.
+    """
+    table = tabulate(model, (float(scales.min()), float(scales.max())))
+    roots, points = solve(table, scales)
+    inner = observe(table.model, roots.point, roots.error, scales[roots.index])
+    limits = table.limits
+    places = [("trivial", limits.trivial), ("recovered", limits.recovered)]
+    ends = {place: model.end_observables(place, scales) for place, exists in places if exists}
+    found = {name: np.full(len(scales), np.nan) for name in inner}
+    for k, here in enumerate(points):
+        stable = [
+            {name: column[point.root] for name, column in inner.items()}
+            if point.place == "interior"
+            else {name: column[k] for name, column in ends[point.place].items()}
+            for point in here
+            if point.stable
+        ]
+        if stable:
+            rank = [-i if lowest else x["free_entropy"] for i, x in enumerate(stable)]
+            for name, value in stable[int(np.argmax(rank))].items():
+                found[name][k] = value
+    return found

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.designs import AbstractDesign, Dense, Sparse, Stack, as_design
-from solvable.algorithms.problem import assemble, check_shapes
+from solvable.algorithms.problem import check_shapes
 from solvable.core.arguments import array, boolean, fail, instance
 from solvable.core.instance import Data
 from solvable.core.precision import require_x64
@@ -169,7 +169,6 @@ def _checked_chain(
                 f"Argument `layers[{k}].bias` must have one entry for each of the {design.n} rows "
                 f"of `design[{k}]`, but had {len(bias)}."
             )
-    assemble(model.prior, [layer.channel for layer in model.layers], wrapped, y, biases)
     model.layers[-1].channel.check_observation(y.ravel())
     return wrapped, y
 
