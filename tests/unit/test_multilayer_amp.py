@@ -1,7 +1,5 @@
 """Multi-layer message passing: one step, exact answers of linear chains, storages, statuses."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +7,9 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 import scipy.stats
+from tests.unit.chain_problems import NOISY, draw, relu_problem
 
-from solvable.algorithms import damping, gamp, multilayer_amp
+from solvable.algorithms import damping, gamp, multilayer_amp, multilayer_vamp
 from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.multilayer_run import run
 from solvable.algorithms.problem import assemble
@@ -23,29 +22,6 @@ from solvable.bricks.priors.gaussian import Gaussian
 from solvable.core.instance import Data
 from solvable.core.randomness import key_for, normal_matrix
 from solvable.core.status import Status
-
-NOISY = Linear(delta=1e-2)
-
-
-def draw(sizes, seed=0):
-    """Weights of a chain and a standard normal input."""
-    weights = [
-        normal_matrix(key_for(seed, "weights", k), (n, p), p**-0.5)
-        for k, (p, n) in enumerate(itertools.pairwise(sizes))
-    ]
-    return weights, np.random.default_rng(seed).normal(size=sizes[0])
-
-
-def relu_problem(sizes=(200, 400, 300), columns=None, bias=None, seed=0):
-    """Weights, observation, input and hidden units of a ReLU layer seen through a noisy one."""
-    weights, x = draw(sizes, seed)
-    rng = np.random.default_rng(seed + 1)
-    if columns is not None:
-        x = rng.normal(size=(sizes[0], columns))
-    shift = 0.0 if bias is None else bias[:, None] if columns is not None else bias
-    h = np.maximum(weights[0] @ x + shift, 0)
-    z = weights[1] @ h
-    return weights, z + 0.1 * rng.normal(size=z.shape), x, h
 
 
 def relu_run(weights, y, biases=None, **options):
@@ -165,21 +141,26 @@ def test_one_layer_is_gamp():
         assert chain.hidden_means == () and chain.hidden_variances == ()
 
 
-def test_right_hand_sides_and_stacks_share_nothing():
+@pytest.mark.parametrize("algorithm, close", [(run, 1e-10), (multilayer_vamp.run, 1e-9)])
+def test_right_hand_sides_and_stacks_share_nothing(algorithm, close):
     bias = np.linspace(-1, 1, 400)
     weights, y, x, _ = relu_problem(columns=3, bias=bias)
-    together = relu_run(weights, y, [bias, None])
+
+    def solved(weights, y):
+        return algorithm(assemble(Gaussian(), [ReLU(), NOISY], weights, y, [bias, None]))
+
+    together = solved(weights, y)
     assert together.mean.shape == x.shape and together.hidden_means[0].shape == (400, 3)
     stacks = [np.stack([matrix] * 3) for matrix in weights]
-    stacked = relu_run(stacks, y.T, [bias, None])
+    stacked = solved(stacks, y.T)
     for k in range(3):
-        alone = relu_run(weights, y[:, k], [bias, None])
+        alone = solved(weights, y[:, k])
         assert alone.status == together.status[k] == Status.converged
         assert alone.steps == together.steps[k] == stacked.steps[k]
         for many in (together.hidden_means[0][:, k], stacked.hidden_means[0][k]):
-            np.testing.assert_allclose(many, alone.hidden_means[0], atol=1e-10)
-        np.testing.assert_allclose(together.mean[:, k], alone.mean, atol=1e-10)
-        np.testing.assert_allclose(stacked.mean[k], alone.mean, atol=1e-10)
+            np.testing.assert_allclose(many, alone.hidden_means[0], atol=close)
+        np.testing.assert_allclose(together.mean[:, k], alone.mean, atol=close)
+        np.testing.assert_allclose(stacked.mean[k], alone.mean, atol=close)
 
 
 def test_all_storages_give_one_answer():

@@ -1,12 +1,11 @@
 """Vector AMP: exact answers of linear chains, its predicted errors, storages, statuses."""
 
-import itertools
-
 import jax
 import numpy as np
 import pytest
 import scipy.sparse
 import scipy.sparse.linalg
+from tests.unit.chain_problems import NOISY, relu_problem
 
 from solvable.algorithms import multilayer_run, multilayer_vamp
 from solvable.algorithms.multilayer_vamp import run
@@ -18,24 +17,8 @@ from solvable.bricks.channels.sign import Sign
 from solvable.bricks.priors.gauss_bernoulli import GaussBernoulli
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.spectra.log_uniform import LogUniform
-from solvable.core.randomness import key_for, normal_matrix
+from solvable.core.randomness import key_for
 from solvable.core.status import Status
-
-NOISY = Linear(delta=1e-2)
-
-
-def relu_problem(sizes=(200, 400, 300), columns=None, bias=None, seed=0):
-    """Weights, observation, input and hidden units of a ReLU layer seen through a noisy one."""
-    weights = [
-        normal_matrix(key_for(seed, "weights", k), (n, p), p**-0.5)
-        for k, (p, n) in enumerate(itertools.pairwise(sizes))
-    ]
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(sizes[0], columns) if columns else sizes[0])
-    shift = 0.0 if bias is None else bias[:, None] if columns else bias
-    h = np.maximum(weights[0] @ x + shift, 0)
-    z = weights[1] @ h
-    return weights, z + 0.1 * rng.normal(size=z.shape), x, h
 
 
 def relu_run(weights, y, biases=None, **options):
@@ -115,24 +98,6 @@ def test_a_perceptron_of_given_signs():
     found, other = run(problem), multilayer_run.run(problem)
     assert found.status == Status.converged and found.negative_precision == 0
     np.testing.assert_allclose(found.mean, other.mean, atol=0.03)
-
-
-def test_right_hand_sides_and_stacks_share_nothing():
-    bias = np.linspace(-1, 1, 400)
-    weights, y, x, _ = relu_problem(columns=3, bias=bias)
-    together = relu_run(weights, y, [bias, None])
-    assert together.mean.shape == x.shape and together.hidden_means[0].shape == (400, 3)
-    stacks = [np.stack([matrix] * 3) for matrix in weights]
-    stacked = relu_run(stacks, y.T, [bias, None])
-    for k in range(3):
-        alone = relu_run(weights, y[:, k], [bias, None])
-        assert alone.status == together.status[k] == Status.converged
-        assert alone.steps == together.steps[k] == stacked.steps[k]
-        np.testing.assert_allclose(
-            together.hidden_means[0][:, k], alone.hidden_means[0], atol=1e-9
-        )
-        np.testing.assert_allclose(together.mean[:, k], alone.mean, atol=1e-9)
-        np.testing.assert_allclose(stacked.mean[k], alone.mean, atol=1e-9)
 
 
 def test_all_storages_give_one_answer():
