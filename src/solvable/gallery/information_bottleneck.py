@@ -111,17 +111,22 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             for d, task in enumerate(tasks.values())
             for n, name in enumerate(NETWORKS)
         }
-        jobs = {}
+        waiting = {}
         for (d, n), course in courses.items():
             found, task = course.result(), list(tasks.values())[d]
             losses[d, n] = found.losses
             for e, network in enumerate(found.networks):
                 key = key_for(seed, "information-bottleneck", "noise", d, n, e)
-                job = pool.submit(_measured, network, task, settings["delta"], key)
-                jobs[job] = (d, n, e)
-        for count, job in enumerate(as_completed(jobs), start=1):
-            progress("information", count / len(jobs))
-            layers[(slice(None), *jobs[job])] = job.result()
+                waiting[d, n, e] = (_measured, network, task, settings["delta"], key)
+        # one of each kind of network first: their programs are compiled once, not in both threads
+        first = [place for place in waiting if place[0] == place[2] == 0]
+        count = 0
+        for places in (first, [place for place in waiting if place not in first]):
+            jobs = {pool.submit(*waiting[place]): place for place in places}
+            for job in as_completed(jobs):
+                count += 1
+                progress("information", count / len(waiting))
+                layers[(slice(None), *jobs[job])] = job.result()
     return _assemble(settings, tasks, losses, layers)
 
 

@@ -156,7 +156,7 @@ def _linearized(
     q and V with respect to all q_hat below are carried upwards.
     """
     count = len(layers)
-    values, rise = (np.asarray(a) for a in _source(prior, jnp.asarray(x[0]), nodes))
+    values, rise = (np.asarray(a) for a in _source(prior, jnp.asarray(x[0]), nodes, slopes))
     moments, carried = values[:2], np.zeros((2, count))
     carried[:, 0] = rise[:2]
     gaps, jacobian = np.zeros(count), np.zeros((count, count))
@@ -200,8 +200,8 @@ def _sloped(function: Any, inputs: Array, slopes: bool) -> tuple[Array, Array]:
 
 
 @eqx.filter_jit
-def _source(prior: Law, x: Array, nodes: int) -> tuple[Array, Array]:
-    return with_jacobian(lambda x: jnp.stack(list(prior_moments(prior, jnp.exp(x), nodes))), x)
+def _source(prior: Law, x: Array, nodes: int, slopes: bool) -> tuple[Array, Array]:
+    return _sloped(lambda x: jnp.stack(list(prior_moments(prior, jnp.exp(x), nodes))), x, slopes)
 
 
 @eqx.filter_jit
