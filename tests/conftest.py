@@ -1,9 +1,12 @@
 """What all tests share: Hypothesis settings, the compilation cache, what a skip means."""
 
 import doctest
+import gc
+import pathlib
 import re
 
 import hypothesis
+import jax
 import pytest
 
 from solvable.core.precision import enable_compilation_cache
@@ -35,6 +38,23 @@ class NumericChecker(doctest.OutputChecker):
         return super().check_output(*words, optionflags) and [
             pytest.approx(float(number), rel=1e-6, abs=1e-9) for number in wanted
         ] == [float(number) for number in found]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Compiled programs are forgotten before their memory maps reach Linux's limit of 65,530.
+
+    XLA maps every program several times, and a process that reaches the limit aborts. What is
+    forgotten comes back from the compilation cache.
+    """
+    yield
+    if _MAPS.exists() and _MAPS.read_bytes().count(b"\n") > _MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
+
+
+_MAPS = pathlib.Path("/proc/self/maps")
+_MANY_MAPS = 20_000
 
 
 @pytest.fixture

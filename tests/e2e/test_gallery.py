@@ -9,10 +9,8 @@ from solvable import catalog, io
 from solvable.gallery import digits_mosaic, expand, run
 
 LONG = ("information-bottleneck",)  # minutes of compilation
-NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
-    for name in sorted(catalog.names("gallery"))
-]
+NAMES = sorted(catalog.names("gallery"))
+FIGURES = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
 WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck", "decoder-images")
 
 
@@ -30,7 +28,7 @@ def made(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_made(made, name):
     report = made(name)
     assert [path.suffix for path in report.files] == [".nc", ".png", ".svg"]
