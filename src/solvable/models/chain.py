@@ -246,10 +246,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             blind = float(_moments(layers[-1].law(), 0 * rho, rho).potential)
             return scales * blind * float(chain.widths(layers)[-1])
         if known_layers(layers, facts):
-            rho = jnp.asarray(facts.rho_z)
-            shown = float(known_potential(layers[-1].law(), rho))
-            size = float(chain.widths(layers)[-1])
-            return best_known(bare)[0] + (scales * size * shown if shown else 0 * scales)
+            known = best_known(bare)
+            return known.free_entropy + scales * float(chain.widths(layers)[-1]) * known.shown
         return np.where(scales > recovery_scale(layers, facts)[1], np.inf, -np.inf)
 
     def end_observables(
@@ -268,7 +266,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             linear = ("free_entropy", "mutual_information")
             return found | {name: scales * values[name] for name in linear}
         if known_layers(layers, facts):
-            known = best_known(bare)[1]
+            known = best_known(bare).observables
         else:
             known = {"overlap": facts.rho[0], "mutual_information": float(prior.entropy())}
             known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}

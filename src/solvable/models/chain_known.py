@@ -12,13 +12,15 @@ None of them is reached by a finite coordinate: they are the "recovered" end of 
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from solvable.bricks.chain import Layer
-from solvable.bricks.chain_facts import EDGE, ChainFacts
+from solvable.bricks.chain_facts import EDGE, ChainFacts, known_potential
 from solvable.bricks.channels.base import channel_errors
 from solvable.models import scalar
 
@@ -46,16 +48,23 @@ def _shown(noiseless: Any, dimension: Any, k: int) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=64)
-def best_known(model: Any) -> tuple[float, dict[str, float]]:
+class Known(NamedTuple):
     """The best of these fixed points.
 
-    Args:
-        model: a chain in numbers that has one.
-
-    Returns:
-        f without the observation's term, and the observables that do not depend on the ratio.
+    Attributes:
+        free_entropy: without the observation's term.
+        shown: E log P(y | z_L), 0 or infinite without noise.
+        observables: those that do not depend on the last ratio.
     """
+
+    free_entropy: float
+    shown: float
+    observables: dict[str, float]
+
+
+@functools.lru_cache(maxsize=64)
+def best_known(model: Any) -> Known:
+    """The best of these fixed points of a chain in numbers that has one."""
     prior, layers = model.chain()
     facts = model._facts()
     candidates = []
@@ -73,10 +82,14 @@ def best_known(model: Any) -> tuple[float, dict[str, float]]:
         if j >= k:
             found = found | {f"overlap{end}": float(rho), f"mse{end}": 0.0}
     kept = {name: x for name, x in found.items() if name.startswith(("overlap", "mse"))}
-    channel, rho = layers[-1].law(), jnp.asarray(facts.rho_z)
-    errors = np.zeros(3)
+    shown, errors = np.inf if layers[-1].channel.emits_reals() else 0.0, [0.0] * 3
     if not facts.noiseless[-1]:
-        errors = np.array(channel_errors(channel, rho, EDGE * rho))
-    return base, kept | dict(zip(PREDICTION_ERRORS, errors, strict=True)) | {
-        "mutual_information": -base
-    }
+        shown, *errors = map(float, _observed(layers[-1].law(), jnp.asarray(facts.rho_z)))
+    kept |= dict(zip(PREDICTION_ERRORS, errors, strict=True))
+    return Known(base, shown, kept | {"mutual_information": -base})
+
+
+@eqx.filter_jit
+def _observed(channel: Any, rho: Array) -> tuple[Array, ...]:
+    """E log P(y | z) and the errors of prediction of a noisy observation whose z is known."""
+    return known_potential(channel, rho), *channel_errors(channel, rho, EDGE * rho)
