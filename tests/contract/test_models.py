@@ -101,8 +101,7 @@ def test_bayes_has_the_largest_free_entropy_and_amp_is_below_informed(model, sol
 def test_fixed_points_of_state_evolution_are_stationary(model):
     """At a root one update changes nothing, and the free entropy is stationary in every q_hat."""
     scale = float(get(model, model.scale_parameter))
-    table = scalar.tabulate(model, (0.5 * scale, 1.5 * scale))
-    roots, _ = scalar.solve(table, np.array([scale]))
+    table, roots, _ = scalar.solve(model, scale * np.array([1.0, 0.5, 1.5]))
     order = table.model.order_at(jnp.asarray(roots.point[0]))
     brick = numeric(model)
     updated = eqx.filter_jit(lambda m, o: m.update(o))(brick, order)

@@ -137,6 +137,40 @@ def test_transitions_of_chains():
     assert found["spinodal_uninformed"].value > 0.5
 
 
+def test_a_fold_in_the_ratio_of_a_layer_inside_is_one_in_the_last_ratio():
+    def chain(inside: float) -> sv.MultiLayer:
+        layers = [sv.Layer(ratio=inside, channel=sv.Linear())]
+        layers += [sv.Layer(ratio=0.3, channel=sv.Linear(delta=1e-6))]
+        return sv.MultiLayer(prior=sv.GaussBernoulli(rho=0.1), layers=layers)
+
+    fold = sv.thresholds(chain(1.0), "layers[0].ratio")["spinodal_uninformed"]
+    assert fold.status is Status.converged
+    assert fold.error_bound < 1e-6
+    there = sv.thresholds(chain(fold.value), "layers[1].ratio")["spinodal_uninformed"]
+    assert there.value == pytest.approx(0.3, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_transitions_in_the_ratio_of_a_layer_inside():
+    """Those of the last ratio, inverted: 1 / (2 (1 + r)) = 1 / 6, 1 / r = 1 / 6, and the fold."""
+
+    def chain(inside: float, last: float) -> sv.MultiLayer:
+        layers = [
+            sv.Layer(ratio=inside, channel=sv.Linear()),
+            sv.Layer(ratio=last, channel=sv.Abs()),
+        ]
+        return sv.MultiLayer(prior=sv.Gaussian(), layers=layers)
+
+    found = sv.thresholds(chain(1.0, 1 / 6), "layers[0].ratio")
+    assert found["weak_recovery"].value == pytest.approx(2.0, abs=1e-9)
+    assert found["information_theoretic"].value == pytest.approx(6.0, abs=1e-9)
+    fold = found["spinodal_uninformed"]
+    assert fold.status is Status.converged
+    assert fold.error_bound < 1e-6
+    there = sv.thresholds(chain(fold.value, 1 / 6), "layers[1].ratio")["spinodal_uninformed"]
+    assert there.value == pytest.approx(1 / 6, abs=1e-8)
+
+
 def test_an_even_hidden_layer_hides_its_input_below_weak_recovery():
     layers = [sv.Layer(ratio=2, channel=sv.Abs()), sv.Layer(channel=sv.Linear(delta=0.01))]
     model = sv.MultiLayer(prior=sv.Gaussian(), layers=layers)

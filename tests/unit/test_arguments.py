@@ -52,6 +52,7 @@ def test_what_is_no_number(value):
         (arguments.positive, [0, -1, np.inf, np.nan]),
         (arguments.non_negative, [-1e-300, np.inf]),
         (arguments.probability, [-0.1, 1.1, np.nan]),
+        (arguments.fraction, [0.0, -0.1, 1.1, np.nan]),
         (arguments.vector, [1.0, [], [[1.0]], [np.nan], [1, "a"], [[1], [1, 2]], [True], [1j]]),
         (arguments.breakpoints, [[1, 1], [2, 1], [np.inf]]),
         (arguments.probability_vector, [[0.5, 0.6], [1.5, -0.5], [], [np.nan]]),

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from solvable.core.branches import Limits, find_roots, level, scan, uniform_table
+from solvable.core.branches import Limits, level, scan, uniform_table
 from solvable.core.fixed_points import FixedPoint, fixed_points, name_branches
+from solvable.core.roots import find_roots
 from solvable.core.specification import Specification
 from solvable.core.status import Status
 

@@ -92,6 +92,7 @@ finite = _bounded("be a finite number", lambda x: True)
 positive = _bounded("be positive and finite", lambda x: x > 0)
 non_negative = _bounded("be non-negative and finite", lambda x: x >= 0)
 probability = _bounded("be in [0, 1]", lambda x: 0 <= x <= 1)
+fraction = _bounded("be in (0, 1]", lambda x: 0 < x <= 1)
 
 
 def in_interval(name: str, value: Any, low: float, high: float, closed: str = "both") -> Any:

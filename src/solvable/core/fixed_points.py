@@ -5,7 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from solvable.core.branches import Limits, Roots, Scan
+from solvable.core.branches import Limits, Scan
+from solvable.core.roots import Roots
 from solvable.core.status import Status
 
 MAIN_BRANCHES = ("bayes", "amp", "informed", "unstable")

@@ -6,15 +6,16 @@ minimum. The first-order line is where the potentials of the two continued branc
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from solvable.core.branches import Fold, Scan, find_roots, level
+from solvable.core.branches import Fold, Scan, level
 from solvable.core.fixed_points import fixed_points
 from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.roots import Roots, find_roots, guess_roots
 from solvable.core.status import Status
 
 _ROUNDS = 4
@@ -22,6 +23,8 @@ _NODES = np.sort(np.cos(np.pi * (np.arange(8) + 0.5) / 8))
 _ROUNDING = 1e-14
 _SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
 _LARGEST_SCALE = 1e4
+_BESIDE = 1e-4
+ALONE = 1e3  # for a difference of potentials where only one of two branches exists
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ class Threshold:
     value: float | None
     error_bound: float | None
     status: Status
+
+    def log_value(self) -> float:
+        """ln of the value, -inf at 0; NaN if it does not exist."""
+        if self.value is None:
+            return np.nan
+        return float(np.log(self.value)) if self.value > 0 else -np.inf
 
     def __str__(self) -> str:
         if self.value is None:
@@ -100,47 +109,140 @@ def _present(name: str, value: float, error: float) -> Threshold:
     return Threshold(name, float(value), float(error), Status.converged)
 
 
-def scalar_thresholds(
-    table: Scan,
-    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, np.ndarray], np.ndarray],
-) -> dict[str, Threshold]:
-    """The five thresholds in the scale parameter.
+@dataclass(frozen=True)
+class Sharp:
+    """A transition whose scale is known without a search, and a bound on its error."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """The scale at which the best branches on either side of a fold have equal potentials."""
+
+    top: Fold
+
+
+Transition = Sharp | Fold | FirstOrder | None
+
+
+@dataclass(frozen=True)
+class Potentials:
+    """Free entropies: of fixed points of the table, and at the ends of its axis.
+
+    Attributes:
+        inner: (fixed point, scale, nodes a panel) -> free entropy, vectorized.
+        end: ("trivial" or "recovered", scales) -> free entropy at q = 0 or q = rho.
+    """
+
+    inner: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+    end: Callable[[str, np.ndarray], np.ndarray]
+
+
+def transitions(table: Scan) -> dict[str, Transition]:
+    """What decides each of the five thresholds; None for one that does not exist.
 
     Args:
         table: the scan, wide enough to hold every extremum.
-        potential: (fixed point, scale, nodes a panel) -> free entropy, vectorized.
-        end_potential: ("trivial" or "recovered", scales) -> free entropy at q = 0 or q = rho.
     """
     limits = table.limits
-    weak = absent("weak_recovery")
+    weak, perfect = None, None
     if limits.trivial and np.isfinite(limits.weak_recovery):
-        weak = _present("weak_recovery", limits.weak_recovery, limits.weak_recovery_error)
-    perfect = absent("information_theoretic")
+        weak = Sharp(limits.weak_recovery, limits.weak_recovery_error)
     if not np.isnan(limits.perfect):
-        perfect = _present("information_theoretic", limits.perfect, 0.0)
+        perfect = Sharp(limits.perfect, 0.0)
     maxima, minima = _ends(table)
     if not maxima:
         # no two branches ever coexist: every transition is continuous
         always = limits.recovered and limits.recovery == 0
-        return _by_name(
-            weak,
-            perfect,
-            perfect if perfect.value is not None else weak,
-            absent("spinodal_uninformed"),
-            _present("spinodal_informed", 0.0, 0.0) if always else absent("spinodal_informed"),
-        )
+        return _by_name(weak, perfect, perfect or weak, None, Sharp(0.0, 0.0) if always else None)
     top = max(maxima, key=lambda end: end.h)
-    uninformed = _at_end(table, top)
-    informed = absent("spinodal_informed")
-    if minima:
-        informed = _at_end(table, min(minima, key=lambda end: end.h))
-    if perfect.value is None:
-        perfect = _first_order(table, top, potential, end_potential)
-    return _by_name(weak, perfect, uninformed, uninformed, informed)
+    uninformed = _end(table, top)
+    informed = _end(table, min(minima, key=lambda end: end.h)) if minima else None
+    return _by_name(weak, perfect or FirstOrder(top), uninformed, uninformed, informed)
 
 
-_NAMES = (
+def _end(table: Scan, end: Fold) -> Transition:
+    """The end of a branch: a fold, or an end of the axis."""
+    if end.h == np.inf:
+        return None
+    if np.isfinite(end.x):
+        return end
+    if end.is_maximum:
+        return Sharp(table.limits.weak_recovery, table.limits.weak_recovery_error)
+    return Sharp(float(np.exp(end.h)), 0.0)
+
+
+def scalar_thresholds(table: Scan, potentials: Potentials) -> dict[str, Threshold]:
+    """The five thresholds in the scale parameter, from a table that holds every extremum."""
+    return {
+        name: _located(name, table, transition, potentials)
+        for name, transition in transitions(table).items()
+    }
+
+
+def _located(name: str, table: Scan, transition: Transition, potentials: Potentials) -> Threshold:
+    if transition is None:
+        return absent(name)
+    if isinstance(transition, Sharp):
+        return _present(name, transition.value, transition.error)
+    if isinstance(transition, FirstOrder):
+        return _first_order(name, table, transition.top, potentials)
+    value = float(np.exp(transition.h))
+    return _present(name, value, value * _fold_error(table, transition))
+
+
+def _fold_error(table: Scan, fold: Fold) -> float:
+    # h is flat there, so that an error in x counts only in second order
+    fine = level(table.model, np.array([fold.x]), FINE_ORDER)[0]
+    return abs(float(fine) - fold.h) + _ROUNDING
+
+
+def distance(
+    table: Scan, transition: Transition, scale: float, potentials: Potentials, exact: bool
+) -> tuple[float, float]:
+    """By how much, in ln scale, a scale is below a transition, and a bound on the error.
+
+    For a first-order transition this is the Newton step to it, and huge where only one of its
+    branches exists. NaN where there is no transition.
+
+    Args:
+        table: the scan.
+        transition: what decides, from `transitions`.
+        scale: where.
+        potentials: of this table.
+        exact: False leaves out what only the last digits and the error need.
+    """
+    if isinstance(transition, FirstOrder):
+        return _first_order_distance(table, transition.top, scale, potentials, exact)
+    if isinstance(transition, Fold):
+        return transition.h - np.log(scale), _fold_error(table, transition) if exact else np.nan
+    if transition is None or transition.value <= 0:
+        return np.nan, np.nan
+    return float(np.log(transition.value / scale)), transition.error / transition.value
+
+
+def _first_order_distance(
+    table: Scan, top: Fold, scale: float, potentials: Potentials, exact: bool
+) -> tuple[float, float]:
+    scales = scale * np.array([1.0, 1.0 + _BESIDE])
+    roots = (find_roots if exact else guess_roots)(table, scales)
+
+    def gaps(nodes: int) -> np.ndarray:
+        return _potential_gap(table, top, roots, scales, potentials, nodes)
+
+    here, beside = gaps(ORDER if exact else table.model.coarse)
+    if abs(here) == ALONE:
+        return -here, 0.0
+    slope = (beside - here) / np.log1p(_BESIDE) if abs(beside) < ALONE else np.nan
+    if not slope > 0:
+        return -np.copysign(ALONE, here), 0.0
+    error = (abs(gaps(FINE_ORDER)[0] - here) / slope + _ROUNDING) if exact else np.nan
+    return -here / slope, error
+
+
+NAMES = (
     "weak_recovery",
     "information_theoretic",
     "algorithmic",
@@ -149,8 +251,8 @@ _NAMES = (
 )
 
 
-def _by_name(*found: Threshold) -> dict[str, Threshold]:
-    return {name: replace(one, name=name) for name, one in zip(_NAMES, found, strict=True)}
+def _by_name(*found: Transition) -> dict[str, Transition]:
+    return dict(zip(NAMES, found, strict=True))
 
 
 def _ends(table: Scan) -> tuple[list[Fold], list[Fold]]:
@@ -173,29 +275,11 @@ def _log(x: float) -> float:
     return float(np.log(x)) if x > 0 else -np.inf
 
 
-def _at_end(table: Scan, end: Fold) -> Threshold:
-    """The scale at which a branch ends."""
-    if end.h == np.inf:
-        return absent("end")
-    value = float(np.exp(end.h))
-    if not np.isfinite(end.x):
-        error = table.limits.weak_recovery_error if end.is_maximum else 0.0
-        return _present("end", table.limits.weak_recovery if end.is_maximum else value, error)
-    # h is flat there, so that an error in x counts only in second order
-    fine = level(table.model, np.array([end.x]), FINE_ORDER)[0]
-    return _present("end", value, value * (abs(fine - end.h) + _ROUNDING))
-
-
-def _first_order(
-    table: Scan,
-    top: Fold,
-    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, np.ndarray], np.ndarray],
-) -> Threshold:
+def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> Threshold:
     """The scale at which the best branches on either side of the fold have equal potentials."""
 
     def gap(scales: np.ndarray, nodes: int = ORDER) -> np.ndarray:
-        return _potential_gap(table, top, scales, potential, end_potential, nodes)
+        return _potential_gap(table, top, find_roots(table, scales), scales, potentials, nodes)
 
     high = top.h if np.isfinite(top.h) else np.log(_LARGEST_SCALE)
     lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
@@ -205,7 +289,7 @@ def _first_order(
         values = gap(np.exp(x))
         crossing = np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0))
         if not crossing.size:
-            return absent("information_theoretic")
+            return absent(name)
         k = int(crossing[0])
         fit = Chebyshev.fit(x, values, len(x) - 1, domain=[low, high])
         roots = fit.roots()
@@ -220,7 +304,7 @@ def _first_order(
     coarse, fine = gap(scale)[0], gap(scale, FINE_ORDER)[0]
     value = float(scale[0])
     error = value * ((abs(coarse) + abs(fine - coarse)) / abs(slope) + _ROUNDING)
-    return _present("information_theoretic", value, error)
+    return _present(name, value, error)
 
 
 def _places(table: Scan) -> list[str]:
@@ -233,15 +317,14 @@ def _places(table: Scan) -> list[str]:
 def _potential_gap(
     table: Scan,
     top: Fold,
+    roots: Roots,
     scales: np.ndarray,
-    potential: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
-    end_potential: Callable[[str, np.ndarray], np.ndarray],
+    potentials: Potentials,
     nodes: int,
 ) -> np.ndarray:
     """Best free entropy above the fold minus the best below; huge where one side is empty."""
-    roots = find_roots(table, scales)
-    inner = potential(roots.point, scales[roots.index], nodes)
-    ends = {place: end_potential(place, scales) for place in _places(table)}
+    inner = potentials.inner(roots.point, scales[roots.index], nodes)
+    ends = {place: potentials.end(place, scales) for place in _places(table)}
     above, below = np.full(len(scales), -np.inf), np.full(len(scales), -np.inf)
     for k, points in enumerate(fixed_points(table, roots, scales)):
         for point in points:
@@ -253,4 +336,4 @@ def _potential_gap(
                 value, is_above = ends[point.place][k], point.place == "recovered"
             side = above if is_above else below
             side[k] = max(side[k], value)
-    return np.where(np.isneginf(above), -1e3, np.where(np.isneginf(below), 1e3, above - below))
+    return np.where(np.isneginf(above), -ALONE, np.where(np.isneginf(below), ALONE, above - below))

@@ -63,6 +63,7 @@ class ChainCoordinate(eqx.Module):
 
     model: "AbstractChainModel"
     curve: Curve | None
+    coarse: int = eqx.field(static=True)
 
     def order_at(self, point: Float[Array, " L"], nodes: int = ORDER) -> ChainOrder:
         """Order parameters at ln q_hat of every layer."""
@@ -144,11 +145,11 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         bare = self._bare()
         low, high = self._bounds(bare, limits, scale_range)
         if len(self.chain()[1]) == 1:
-            problem = ChainCoordinate(bare, None)
-            return problem, *uniform_table(problem, low[0], high[0], self._table_nodes())
+            problem = ChainCoordinate(bare, None, self._table_nodes())
+            return problem, *uniform_table(problem, low[0], high[0], problem.coarse)
         curve, count = _traced(bare, low, high)
         levels = np.asarray(_levels(bare, curve.points, _TRACE_NODES))[:count]
-        return ChainCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
+        return ChainCoordinate(bare, curve, _TRACE_NODES), np.asarray(curve.s)[:count], levels
 
     def _table_nodes(self) -> int:
         """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
@@ -168,6 +169,9 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         low, high = np.full(count, LOWEST), np.full(count, HIGHEST)
         if limits.trivial:
             low[:] = TRIVIAL_LOWEST
+            # a narrow layer cannot show the input more than its ratio, whatever is above it
+            ratios = [float(layer.ratio) for layer in bare.chain()[1][:-1]]
+            low[0] += np.min(np.cumsum(np.log([1.0, *ratios])))
         else:
             found = _asked(bare, scale_range[0], facts.dark, facts.rho - facts.dark)
             low = np.maximum(low, found - _MARGIN)
@@ -209,7 +213,13 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         return numeric(self if name is None else inject(self, {name: 1.0}))
 
     def _facts(self) -> ChainFacts:
-        return numeric_facts(*self._bare().chain())
+        prior, layers = self._bare().chain()
+        facts = numeric_facts(prior, layers)
+        if not facts.rho[0] > 0:
+            raise ValueError(
+                f"Argument `prior` must have a second moment above 0, but had {facts.rho[0]:g}."
+            )
+        return facts
 
     def known_input(self) -> "PartOfChain":
         """The chain above the first layer while the input is known."""

@@ -9,20 +9,26 @@ import numpy as np
 from jaxtyping import Array
 
 from solvable.core.arguments import UNSET
-from solvable.core.branches import Roots, Scan, find_roots, in_chunks, pointwise, scan
+from solvable.core.branches import Scan, in_chunks, pointwise, scan
 from solvable.core.fixed_points import FixedPoint, fixed_points
 from solvable.core.quadrature import ORDER
+from solvable.core.roots import Roots, find_roots
 from solvable.core.specification import get, inject
+from solvable.core.thresholds import Potentials
 from solvable.models.base import AbstractScalarReplicaModel
 
 WIDEST = (1e-6, 1e6)  # scales that a search for thresholds covers
 
 
-def tabulate(model: AbstractScalarReplicaModel, scale_range: tuple[float, float]) -> Scan:
-    """The scan of a model; its scale parameter plays no part."""
+def tabulate(
+    model: AbstractScalarReplicaModel,
+    scale_range: tuple[float, float],
+    scales: np.ndarray | None = None,
+) -> Scan:
+    """The scan of a model, whose scale parameter plays no part; for certain scales, or for all."""
     limits = model.limits()
     problem, x, h = model.coordinate(limits, scale_range)
-    return scan(problem, limits, x, h)
+    return scan(problem, limits, x, h, scales)
 
 
 def scale_of(model: AbstractScalarReplicaModel) -> float:
@@ -77,6 +83,15 @@ def _observe(problem: Any, point: Array, error: Array, scale: Array) -> dict[str
     return pointwise(at, point, error, scale)
 
 
+def table_potentials(model: AbstractScalarReplicaModel, table: Scan) -> Potentials:
+    """Free entropies that a search for thresholds compares."""
+
+    def inner(point: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
+        return potentials(table.model, point, scale, nodes)
+
+    return Potentials(inner, model.end_free_entropy)
+
+
 def observe(
     problem: Any, point: np.ndarray, error: np.ndarray, scale: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -93,10 +108,13 @@ def _names(problem: Any, dimension: int) -> dict[str, Any]:
     )
 
 
-def solve(table: Scan, scales: np.ndarray) -> tuple[Roots, list[list[FixedPoint]]]:
-    """Every fixed point of a scanned model at every scale."""
+def solve(
+    model: AbstractScalarReplicaModel, scales: np.ndarray
+) -> tuple[Scan, Roots, list[list[FixedPoint]]]:
+    """Every fixed point at every scale, and the scan that they come from."""
+    table = tabulate(model, (float(scales.min()), float(scales.max())), scales)
     roots = find_roots(table, scales)
-    return roots, fixed_points(table, roots, scales)
+    return table, roots, fixed_points(table, roots, scales)
 
 
 def along(
@@ -109,8 +127,7 @@ def along(
         scales: shape (n,).
         lowest: that of least overlap; else that of highest free entropy.
     """
-    table = tabulate(model, (float(scales.min()), float(scales.max())))
-    roots, points = solve(table, scales)
+    table, roots, points = solve(model, scales)
     inner = observe(table.model, roots.point, roots.error, scales[roots.index])
     limits = table.limits
     places = [("trivial", limits.trivial), ("recovered", limits.recovered)]

@@ -122,8 +122,7 @@ class _Row:
 
 
 def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
-    table = scalar.tabulate(model, (float(scales.min()), float(scales.max())))
-    roots, points = scalar.solve(table, scales)
+    table, roots, points = scalar.solve(model, scales)
     values = scalar.observe(table.model, roots.point, roots.error, scales[roots.index])
     noise = model.noise_information(scales)
     values["mutual_information"] = values["mutual_information"] - noise[roots.index]

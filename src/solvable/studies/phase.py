@@ -8,10 +8,9 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import replace
 from solvable.core.thresholds import Threshold, absent
 from solvable.io import PHASES, attributes
-from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import in_scale, search
+from solvable.studies.thresholds import distances, in_scale, search
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,7 +64,11 @@ def phase_diagram(
         here = replace(model, {y_name: float(value)})
         boundaries.append(_boundaries(here, x_name, xs))
         for column, at in enumerate(xs):
-            codes[row, column] = _phase(replace(here, {x_name: float(at)}))
+            if x_name == model.scale_parameter:
+                below = {name: t.log_value() - np.log(at) for name, t in boundaries[-1].items()}
+            else:
+                below = distances(replace(here, {x_name: float(at)}))
+            codes[row, column] = _phase(below)
         if progress is not None:
             progress(row + 1, len(ys))
     return _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
@@ -79,17 +82,14 @@ def _boundaries(
     return search(model, name, values)
 
 
-def _phase(model: AbstractScalarReplicaModel) -> int:
-    found = in_scale(model)
-    scale = scalar.scale_of(model)
-    first = found["information_theoretic"].value
-    if first is None:
-        weak = found["weak_recovery"].value
-        return PHASES.index("impossible" if weak is not None and scale < weak else "easy")
-    if scale < first:
+def _phase(below: dict[str, float]) -> int:
+    """From the distances below each transition, NaN where it does not exist."""
+    first, weak = below["information_theoretic"], below["weak_recovery"]
+    if np.isnan(first):
+        return PHASES.index("impossible" if weak > 0 else "easy")
+    if first > 0:
         return PHASES.index("impossible")
-    easy = found["algorithmic"].value
-    return PHASES.index("hard" if easy is None or scale < easy else "easy")
+    return PHASES.index("easy" if below["algorithmic"] <= 0 else "hard")
 
 
 def _dataset(

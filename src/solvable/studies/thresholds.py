@@ -1,17 +1,31 @@
 """`thresholds`: the phase transitions of a model in one parameter."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import root_scalar
 
 from solvable.core.arguments import UNSET
+from solvable.core.branches import LostError, Scan
+from solvable.core.parallel import in_threads
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
 from solvable.core.status import Status
-from solvable.core.thresholds import Threshold, Thresholds, absent, scalar_thresholds
+from solvable.core.thresholds import (
+    ALONE,
+    NAMES,
+    Potentials,
+    Threshold,
+    Thresholds,
+    Transition,
+    absent,
+    distance,
+    scalar_thresholds,
+    transitions,
+)
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
@@ -20,6 +34,13 @@ from solvable.studies.curve import Progress, checked_grids, require_set
 _CANDIDATES = np.unique(
     np.concatenate([[0.0], np.logspace(-10, 4, 57), np.linspace(0.05, 0.95, 19)])
 )
+_STRIDE = 4  # the first look takes every fourth of them
+_HALVINGS = 3  # between neighbors of which only one has a transition
+_NEAR = 2.0  # a transition this many times its change over a gap away lies outside
+_ROUGHLY = 1e-5
+_CLOSE = 1e-2  # so close to a transition the last digits decide on which side
+_ROUNDS = 8
+_FOUND = 1e-12
 
 
 def thresholds(
@@ -56,28 +77,68 @@ def thresholds(
     if parameter == model.scale_parameter:
         found = in_scale(model)
     else:
-        found = search(model, parameter, _CANDIDATES, progress)
+        found = search(model, parameter, _CANDIDATES, progress, _STRIDE)
     return Thresholds(repr(model), parameter, found)
 
 
 def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     """Thresholds in the parameter that scales the conjugate (alpha); computed once a model."""
+    return _in_scale(_without_scale(model))
+
+
+def _without_scale(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
     name = model.scale_parameter
-    return _in_scale(model if name is None else replace(model, {name: UNSET}))
+    return model if name is None else replace(model, {name: UNSET})
 
 
 @lru_cache(maxsize=4096)
 def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
-    table = scalar.tabulate(model, scalar.WIDEST)
+    landscape = _landscape(model, exact=True)
+    return scalar_thresholds(landscape.table, landscape.potentials)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Landscape:
+    """All that decides on the thresholds of a model, whatever its scale."""
+
+    table: Scan
+    potentials: Potentials
+    transitions: dict[str, Transition]
+    exact: bool
+
+    def distance(self, name: str, scale: float) -> tuple[float, float]:
+        """By how much a scale is below a transition, and a bound on the error."""
+        decides = self.transitions[name]
+        return distance(self.table, decides, scale, self.potentials, self.exact)
+
+
+@lru_cache(maxsize=4096)
+def _landscape(model: AbstractScalarReplicaModel, exact: bool) -> _Landscape:
+    """The landscape to all digits, or as well as the table's own quadrature gives it."""
+    table = scalar.tabulate(model, scalar.WIDEST, None if exact else np.zeros(0))
     low, high = np.log(scalar.WIDEST)
     # a table goes further than the scales that it is for, to where levels are rounding errors
     inside = tuple(fold for fold in table.folds if low <= fold.h <= high)
     table = dataclasses.replace(table, folds=inside)
+    potentials = scalar.table_potentials(model, table)
+    return _Landscape(table, potentials, transitions(table), exact)
 
-    def potential(point: np.ndarray, scale: np.ndarray, nodes: int) -> np.ndarray:
-        return scalar.potentials(table.model, point, scale, nodes)
 
-    return scalar_thresholds(table, potential, model.end_free_entropy)
+def distances(model: AbstractScalarReplicaModel) -> dict[str, float]:
+    """By how much the model is below each transition, with a certain sign; NaN without one."""
+    found = _distances(model)
+    scale = scalar.scale_of(model)
+    for name, rough in found.items():
+        if abs(rough) < _CLOSE:
+            exactly = _landscape(_without_scale(model), exact=True)
+            found[name] = exactly.distance(name, scale)[0]
+    return found
+
+
+def _distances(model: AbstractScalarReplicaModel) -> dict[str, float]:
+    landscape = _landscape(_without_scale(model), exact=False)
+    scale = scalar.scale_of(model)
+    return {name: landscape.distance(name, scale)[0] for name in landscape.transitions}
 
 
 def search(
@@ -85,35 +146,100 @@ def search(
     parameter: str,
     candidates: Iterable[float],
     progress: Progress | None = None,
+    stride: int = 1,
 ) -> dict[str, Threshold]:
-    """Thresholds in any parameter c: roots of ln t(c) - ln scale, with t(c) those in the scale.
+    """Thresholds in any parameter c: roots of the distance between the scale and a transition.
 
-    Sign changes between neighbouring candidates certify the roots; the lowest keeps the name,
-    further ones are `name_2`, ...
+    Sign changes between neighboring values of c certify the roots; the lowest keeps the name,
+    further ones are `name_2`, ... A rough look at some candidates decides where to look closer;
+    only roots are found to all digits.
     """
-    target = np.log(scalar.scale_of(model))
-    values = _admitted(model, parameter, candidates)
-    tables = []
-    for k, value in enumerate(values):
-        tables.append(in_scale(replace(model, {parameter: value})))
-        if progress is not None:
-            progress(k + 1, len(values))
+    seen = _survey(model, parameter, _admitted(model, parameter, candidates), stride, progress)
+    values = sorted(seen)
+    brackets = {
+        name: tuple(
+            (low, high)
+            for low, high in pairwise(values)
+            if seen[low][name] * seen[high][name] <= 0  # False for NaN
+        )
+        for name in (seen[values[0]] if values else ())
+    }
+    # where two names share a transition they share its roots
+    tasks = {
+        (_levels(seen, name), bracket): name for name in brackets for bracket in brackets[name]
+    }
+    roots = in_threads(lambda task: _root(model, parameter, tasks[task], *task[1]), tasks)
+    located = dict(zip(tasks, roots, strict=True))
     found: dict[str, Threshold] = {}
-    for name in tables[0]:
-        level = [_log_value(table[name]) - target for table in tables]
-
-        def distance(c: float, name: str = name) -> float:
-            return _log_value(in_scale(replace(model, {parameter: c}))[name]) - target
-
-        roots = [
-            _root(distance, model, parameter, name, values[k], values[k + 1])
-            for k in range(len(values) - 1)
-            if np.isfinite(level[k] + level[k + 1]) and level[k] * level[k + 1] < 0
-        ]
-        found[name] = roots[0] if roots else absent(name)
-        for rank, root in enumerate(roots[1:], 2):
-            found[f"{name}_{rank}"] = root
+    for name, places in brackets.items():
+        here = [located[_levels(seen, name), place] for place in places]
+        kept = list({root.value: root for root in here if root.value is not None}.values())
+        found[name] = absent(name)
+        for rank, root in enumerate(kept, 1):
+            label = name if rank == 1 else f"{name}_{rank}"
+            found[label] = dataclasses.replace(root, name=label)
     return found
+
+
+def _levels(seen: dict[float, dict[str, float]], name: str) -> bytes:
+    return np.array([seen[value][name] for value in sorted(seen)]).tobytes()
+
+
+def _survey(
+    model: AbstractScalarReplicaModel,
+    parameter: str,
+    candidates: list[float],
+    stride: int,
+    progress: Progress | None,
+) -> dict[float, dict[str, float]]:
+    """Rough distances at every `stride`th candidate, and closer where they may change sign."""
+    seen: dict[float, dict[str, float]] = {}
+
+    def look(value: float) -> None:
+        try:
+            seen[value] = _distances(replace(model, {parameter: value}))
+        except LostError:
+            seen[value] = dict.fromkeys(NAMES, np.nan)
+        if progress is not None:
+            progress(len(seen), max(total, len(seen)))
+
+    asked = sorted({*candidates[::stride], *candidates[-1:]})
+    depth: dict[float, int] = {}
+    while asked:
+        total = len(seen) + len(asked)
+        if not seen:
+            look(asked.pop(0))  # the first compiles
+        in_threads(look, asked)
+        asked = _asked(sorted(seen), seen, candidates, depth)
+    return seen
+
+
+def _asked(
+    values: list[float],
+    seen: dict[float, dict[str, float]],
+    candidates: list[float],
+    depth: dict[float, int],
+) -> list[float]:
+    """Where to look next: inside every gap that may hold a transition, if it is still wide."""
+    found = []
+    for low, high in pairwise(values):
+        pairs = [(seen[low][name], seen[high][name]) for name in seen[low]]
+        inside = [c for c in candidates if low < c < high]
+        if inside and any(_may_cross(*pair) for pair in pairs):
+            found.append(inside[len(inside) // 2])
+        elif low > 0 and any(np.isnan(a) != np.isnan(b) for a, b in pairs):
+            level = max(depth.get(low, 0), depth.get(high, 0)) + 1
+            if level <= _HALVINGS:
+                found.append(float(np.sqrt(low * high)))
+                depth[found[-1]] = level
+    return found
+
+
+def _may_cross(a: float, b: float) -> bool:
+    """Whether a function with these values at the ends of a gap may be zero inside."""
+    if np.isnan(a) or np.isnan(b):
+        return np.isnan(a) != np.isnan(b)
+    return a * b <= 0 or min(abs(a), abs(b)) < _NEAR * abs(a - b) < ALONE
 
 
 def _admitted(
@@ -130,26 +256,35 @@ def _admitted(
     return kept
 
 
-def _log_value(threshold: Threshold) -> float:
-    if threshold.value is None or threshold.value <= 0:
-        return np.nan
-    return float(np.log(threshold.value))
-
-
 def _root(
-    distance: Callable[[float], float],
-    model: AbstractScalarReplicaModel,
-    parameter: str,
-    name: str,
-    low: float,
-    high: float,
+    model: AbstractScalarReplicaModel, parameter: str, name: str, low: float, high: float
 ) -> Threshold:
-    """The crossing in a bracket; the bound joins the bracket and the threshold's own error."""
-    root = float(root_scalar(distance, bracket=(low, high), xtol=1e-13 * high, rtol=1e-13).root)
-    step = 1e-5 * abs(root)
-    slope = (distance(root + step) - distance(root - step)) / (2 * step)
-    there = in_scale(replace(model, {parameter: root}))[name]
-    own = (there.error_bound or 0.0) / (there.value or 1.0)
-    error = (abs(distance(root)) + own) / abs(slope) if slope else np.inf
+    """The crossing in a bracket: roughly by bisection, then by secant steps to all digits.
+
+    Absent where the distance jumps across zero: there one branch replaces another.
+    """
+
+    def at(c: float, exact: bool) -> tuple[float, float]:
+        there = replace(model, {parameter: c})
+        landscape = _landscape(_without_scale(there), exact)
+        return landscape.distance(name, scalar.scale_of(there))
+
+    def rough(c: float) -> float:
+        return at(c, exact=False)[0]
+
+    here = float(root_scalar(rough, bracket=(low, high), xtol=_ROUGHLY * high, rtol=_ROUGHLY).root)
+    level, own = at(here, exact=True)
+    following = here - _ROUGHLY * (high - low) if here > low else high
+    for _ in range(_ROUNDS):
+        before, below = here, level
+        here = following
+        level, own = at(here, exact=True)
+        slope = (level - below) / (here - before)
+        following = float(np.clip(here - level / slope, low, high)) if slope else here
+        if following == here or abs(level) <= max(_FOUND, 0.01 * own):
+            break
+    if not abs(level) <= max(_ROUGHLY, own):
+        return absent(name)
+    error = (abs(level) + own) / abs(slope) if slope else np.inf
     status = Status.converged if np.isfinite(error) else Status.precision_loss
-    return Threshold(name, root, error, status)
+    return Threshold(name, here, error, status)

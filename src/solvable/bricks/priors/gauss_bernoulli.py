@@ -3,14 +3,14 @@
 import jax.numpy as jnp
 
 from solvable.bricks.priors.mixture import AbstractMixturePrior, Components
-from solvable.core.arguments import finite, parameter, positive, probability
+from solvable.core.arguments import finite, fraction, parameter, positive
 
 CARD = dict(
     kind="prior",
     name="GaussBernoulli",
     summary="0 with probability 1 - rho, else N(mean, variance)",
     parameters={
-        "rho": "in [0, 1], fraction of non-zeros",
+        "rho": "in (0, 1], fraction of non-zeros",
         "mean": "of the slab, default 0",
         "variance": "of the slab, > 0, default 1",
     },
@@ -26,19 +26,19 @@ class GaussBernoulli(AbstractMixturePrior):
     1; the prior of compressed sensing (Krzakala et al. 2012).
 
     Args:
-        rho: fraction of non-zero components, in [0, 1].
+        rho: fraction of non-zero components, in (0, 1].
         mean: mean of the slab, default 0.
         variance: variance of the slab, > 0, default 1.
 
     Raises:
-        ValueError: if rho is not in [0, 1] or the variance is not positive.
+        ValueError: if rho is not in (0, 1] or the variance is not positive.
 
     Example:
         >>> GaussBernoulli(rho=0.1)
         GaussBernoulli(rho=0.1)
     """
 
-    rho: float = parameter("rho", probability)
+    rho: float = parameter("rho", fraction)
     mean: float = parameter("mean", finite, default=0.0)
     variance: float = parameter("variance", positive, default=1.0)
 
