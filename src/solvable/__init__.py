@@ -20,7 +20,10 @@ _HOMES = {
     "Status": "solvable.core.status",
     "GLM": "solvable.models.glm",
     "MultiLayer": "solvable.models.multi_layer",
-    "Layer": "solvable.bricks.chain",
+    "SpikedWigner": "solvable.models.spiked_wigner",
+    "SpikedWishart": "solvable.models.spiked_wishart",
+    "Generative": "solvable.bricks.generative",
+    "Layer": "solvable.bricks.layer",
     "Gaussian": "solvable.bricks.priors.gaussian",
     "Rademacher": "solvable.bricks.priors.rademacher",
     "GaussBernoulli": "solvable.bricks.priors.gauss_bernoulli",
@@ -61,7 +64,6 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from solvable.bricks.chain import Layer
     from solvable.bricks.channels.abs import Abs
     from solvable.bricks.channels.activation import Activation
     from solvable.bricks.channels.erf import Erf
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
     from solvable.bricks.channels.relu import ReLU
     from solvable.bricks.channels.sign import Sign
     from solvable.bricks.channels.symmetric_door import SymmetricDoor
+    from solvable.bricks.generative import Generative
+    from solvable.bricks.layer import Layer
     from solvable.bricks.priors.density import Density
     from solvable.bricks.priors.discrete import Discrete
     from solvable.bricks.priors.gauss_bernoulli import GaussBernoulli
@@ -87,6 +91,8 @@ if TYPE_CHECKING:
     from solvable.core.status import Status
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
+    from solvable.models.spiked_wigner import SpikedWigner
+    from solvable.models.spiked_wishart import SpikedWishart
     from solvable.studies.curve import curve
     from solvable.studies.entropy import entropy
     from solvable.studies.experiment import experiment

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KINDS = ("model", "prior", "channel", "spectrum", "layer", "gallery")
+KINDS = ("model", "prior", "generative prior", "channel", "spectrum", "layer", "gallery")
 RIGOURS = ("theorem", "replica", "conjecture", "numerical")
 GROUP = "solvable.bricks"
 _FOLDERS = ("bricks", "bricks/priors", "bricks/channels", "bricks/spectra", "models", "gallery")

@@ -17,52 +17,20 @@ holds all branches at all values of the last ratio, whatever the depth (`climb`)
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from solvable.bricks.channels.base import (
-    AbstractChannel,
-    AbstractChannelLaw,
-    channel_moments,
-    without_bias,
-)
-from solvable.bricks.channels.biased import Biased, Recurrence, recurrence
+from solvable.bricks.channels.base import AbstractChannelLaw, without_bias
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
+from solvable.bricks.layer import AbstractLayer
 from solvable.bricks.priors.base import (
     AbstractAnalyticLaw,
     Law,
     PriorMoments,
     prior_moments,
 )
-from solvable.bricks.spectra import AbstractSpectrum, Orthogonal, mix, respond
-from solvable.core.arguments import (
-    UNSET,
-    choice,
-    fail,
-    instance,
-    parameter,
-    positive,
-    vector,
-)
 from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.specification import Specification
-
-CARD = dict(
-    kind="layer",
-    name="Layer",
-    summary="one layer of a chain: z = W h with random W, then h' ~ channel(. | z)",
-    parameters={
-        "channel": "a channel: the activation, or in the last layer the observation",
-        "ratio": "> 0, outputs / inputs",
-        "weights": "'gaussian' (default), 'orthogonal', or a spectrum",
-        "bias": "numbers added to z, None (default) for none; only their law counts in theory",
-    },
-    rigour="replica",
-    references=["manoel2017", "gabrie2018"],
-)
 
 _STEPS = 8  # of the secant iteration that inverts a layer; it converges in four or five
 _OFF = 1e-3  # ln S this far from its target: the layer cannot give so much
@@ -70,128 +38,7 @@ _DARK = 1e-12  # q_hat that shows nothing
 _KNOWN = 1e-24  # V / rho below which a layer is known
 _SMALL = 1e-6  # q_hat rho at which S is proportional to q_hat
 
-
-def _weights(value: Any) -> Any:
-    if isinstance(value, AbstractSpectrum):
-        return value
-    if not isinstance(value, str):
-        raise fail("weights", "be 'gaussian', 'orthogonal' or a spectrum", value)
-    return choice("weights", value, ("gaussian", "orthogonal"))
-
-
-def _bias(value: Any) -> Any:
-    return None if value is None else vector("bias", value)
-
-
-class Layer(Specification):
-    """One layer: z = W h + bias with a random W, then outputs h' ~ channel(. | z).
-
-    Args:
-        channel: law of an output given z; in the last layer of a model, the observation.
-        ratio: outputs / inputs, > 0; may be left unset where it is swept.
-        weights: "gaussian", entries iid N(0, 1 / inputs); "orthogonal", rows or columns
-            orthogonal; or a spectrum, the law of the singular values of a rotationally invariant
-            W. All are scaled to E Tr W^T W / inputs = ratio, so that W h has the variance of h.
-        bias: known numbers, one for each output, or None. The theory takes their empirical law,
-            whatever their number; the algorithm needs as many as there are outputs.
-
-    Raises:
-        ValueError: if the ratio is not positive, the channel is none, the weights are unknown, or
-            the bias is no vector of finite numbers.
-
-    Example:
-        >>> from solvable.bricks.channels.relu import ReLU
-        >>> Layer(ratio=2, channel=ReLU())
-        Layer(channel=ReLU(), ratio=2.0)
-    """
-
-    channel: AbstractChannel = eqx.field(
-        converter=lambda x: instance("channel", x, AbstractChannel, "a channel, as `ReLU()`")
-    )
-    ratio: float = parameter("ratio", positive, default=UNSET)
-    weights: str | AbstractSpectrum = eqx.field(converter=_weights, default="gaussian")
-    bias: Float[np.ndarray, " n"] | None = eqx.field(converter=_bias, default=None)
-    bias_law: Recurrence | None = eqx.field(init=False, default=None)
-
-    def __check_init__(self) -> None:
-        # once, in numbers: programs get the law and no vector
-        if self.bias is not None and np.any(self.bias):
-            object.__setattr__(self, "bias_law", recurrence(self.bias))
-
-    def law(self) -> AbstractChannel | AbstractChannelLaw:
-        """The channel as averages see it: with the law of the biases where there are any."""
-        return self.channel if self.bias_law is None else Biased(self.channel, self.bias_law)
-
-    def spectrum(self) -> AbstractSpectrum | None:
-        """The law of singular values; None for iid Gaussian entries, whose mixing is trivial."""
-        if isinstance(self.weights, AbstractSpectrum):
-            return self.weights
-        return Orthogonal() if self.weights == "orthogonal" else None
-
-    def mixing(
-        self, q_hat: Float[Array, ""], q: Float[Array, ""], V: Float[Array, ""]
-    ) -> "LayerMixing":
-        """What W makes of the messages at a fixed point: q_hat, q and V are those of its input."""
-        spectrum = self.spectrum()
-        if spectrum is None:
-            return LayerMixing(q_hat / self.ratio, q, V, 0.5 * q_hat * V)
-        found = mix(spectrum, jnp.asarray(self.ratio), q_hat, V)
-        rho = (q + V) * self.gain()
-        return LayerMixing(found.snr, rho - found.variance, found.variance, found.coupling)
-
-    def gain(self) -> Any:
-        """E z^2 / E h^2."""
-        spectrum = self.spectrum()
-        return 1.0 if spectrum is None else spectrum.mean(jnp.asarray(self.ratio)) / self.ratio
-
-    def received(
-        self,
-        snr: Float[Array, ""],
-        q_hat: Float[Array, ""],
-        V: Float[Array, ""],
-        spread: Float[Array, ""],
-    ) -> Float[Array, ""]:
-        """The new q_hat of the input where z, of variance `spread`, sees `snr`.
-
-        Gaussian weights: ratio snr. Others: the linear step of vector AMP, with precisions 1 / V -
-        q_hat of the input and snr / (1 - snr spread) of z (`bricks.spectra.respond`).
-        """
-        spectrum = self.spectrum()
-        if spectrum is None:
-            return self.ratio * snr
-        return respond(spectrum, *self._precisions(snr, q_hat, V, spread)).q_hat
-
-    def _precisions(self, snr: Array, q_hat: Array, V: Array, spread: Array) -> tuple[Array, ...]:
-        return jnp.asarray(self.ratio), 1 / V - q_hat, snr / (1 - snr * spread)
-
-    def passed(
-        self,
-        snr: Float[Array, ""],
-        q_hat: Float[Array, ""],
-        V: Float[Array, ""],
-        spread: Float[Array, ""],
-    ) -> Float[Array, ""]:
-        """The new variance of z, given everything but its own output; arguments as above."""
-        spectrum = self.spectrum()
-        if spectrum is None:
-            return V
-        return respond(spectrum, *self._precisions(snr, q_hat, V, spread)).variance
-
-
-class LayerMixing(NamedTuple):
-    """Messages on the other side of the weights.
-
-    Attributes:
-        snr: signal-to-noise ratio A that z sees from its outputs.
-        overlap: of z, rho_z minus the next.
-        variance: of z given everything but its own output.
-        coupling: the conjugate term of the potential, q_hat V / 2 for iid Gaussian weights.
-    """
-
-    snr: Float[Array, ""]
-    overlap: Float[Array, ""]
-    variance: Float[Array, ""]
-    coupling: Float[Array, ""]
+Layers = tuple[AbstractLayer, ...]  # the last one is the observation
 
 
 class HiddenLaw(AbstractAnalyticLaw):
@@ -255,7 +102,7 @@ class ChainOrder(NamedTuple):
     coupling: Float[Array, " L"]
 
 
-def widths(layers: tuple[Layer, ...]) -> list[Any]:
+def widths(layers: Layers) -> list[Any]:
     """n_l / n_0 of h_0, ..., h_L: products of the ratios."""
     found: list[Any] = [1.0]
     for layer in layers:
@@ -269,7 +116,7 @@ def hidden_order(nodes: int) -> int:
 
 
 def climb(
-    prior: Law, layers: tuple[Layer, ...], log_q_hat: Float[Array, ""], nodes: int = ORDER
+    prior: Law, layers: Layers, log_q_hat: Float[Array, ""], nodes: int = ORDER
 ) -> Float[Array, " L"]:
     """ln q_hat of every layer, from that of the input; the last layer plays no part.
 
@@ -342,19 +189,20 @@ def _invert(log_snr: Any, target: Array, rho: Array) -> Array:
     return -jnp.log(jax.lax.fori_loop(0, _STEPS, advance, state)[0])
 
 
-def hidden_law(layer: Layer) -> Any:
+def hidden_law(layer: AbstractLayer) -> Any:
     """The law of a layer inside; ValueError if its channel cannot be hidden."""
-    channel = layer.channel
-    if not isinstance(channel, AbstractHiddenChannel):
+    law = layer.law()
+    if not isinstance(without_bias(law), AbstractHiddenChannel):
         raise ValueError(
-            f"Argument `layers` must have channels inside that can be hidden, but had {channel!r}."
+            "Argument `layers` must have channels inside that can be hidden, "
+            f"but had {without_bias(law)!r}."
         )
-    return layer.law()
+    return law
 
 
 def closure(
     prior: Law,
-    layers: tuple[Layer, ...],
+    layers: Layers,
     log_q_hat: Float[Array, " L"],
     nodes: int = ORDER,
 ) -> tuple[Float[Array, " L"], ChainOrder]:
@@ -374,10 +222,9 @@ def closure(
         found.append((q_hat[k], q, V, moments.information, *at, mixed.coupling))
         if k < len(layers) - 1:
             moments = hidden_averages(hidden_law(layer), *at, q_hat[k + 1], hidden_order(nodes))
-            snr = moments.snr
+            gaps.append(jnp.log(mixed.snr) - jnp.log(moments.snr))
         else:
-            snr = channel_moments(layer.law(), *at, nodes).snr
-        gaps.append(jnp.log(mixed.snr) - jnp.log(snr))
+            gaps.append(layer.level(q_hat[k], mixed, nodes))
     return jnp.stack(gaps), ChainOrder(*(jnp.stack(x) for x in zip(*found, strict=True)))
 
 
@@ -419,7 +266,7 @@ def prior_of_hidden(
 
 def descend(
     prior: Law,
-    layers: tuple[Layer, ...],
+    layers: Layers,
     order: ChainOrder,
     nodes: int = ORDER,
     copies: Any = 1.0,
@@ -430,7 +277,7 @@ def descend(
     overlaps; then the messages through the weights, which the next step starts from.
     """
     z = list(zip(order.z_overlap, visible(order.z_overlap, order.z_variance), strict=True))
-    snr = copies * channel_moments(layers[-1].law(), *z[-1], nodes).snr
+    snr = layers[-1].shown(*z[-1], nodes, copies).snr
     found = []
     for k in range(len(layers) - 1, -1, -1):
         layer, sent = layers[k], snr
@@ -459,7 +306,7 @@ def shown(q_hat: Array) -> Array:
 
 
 def free_entropy(
-    layers: tuple[Layer, ...], order: ChainOrder, nodes: int = ORDER, copies: Any = 1.0
+    layers: Layers, order: ChainOrder, nodes: int = ORDER, copies: Any = 1.0
 ) -> Float[Array, ""]:
     """+E log Z per input component: sum_l (n_l / n_0) [C_l - I_l] + (n_L / n_0) Psi(z_L).
 
@@ -469,15 +316,13 @@ def free_entropy(
     """
     scale = widths(layers)
     at = (order.z_overlap[-1], order.z_variance[-1])
-    potential = channel_moments(layers[-1].law(), *at, nodes).potential
+    potential = layers[-1].shown(*at, nodes, copies).potential
     sizes = jnp.stack([jnp.asarray(x, dtype=float) for x in scale[:-1]])
     inner = order.coupling - order.information
-    return jnp.sum(sizes * inner) + copies * scale[-1] * potential
+    return jnp.sum(sizes * inner) + scale[-1] * potential
 
 
-def start(
-    layers: tuple[Layer, ...], overlap: Float[Array, " L"], variance: Float[Array, " L"]
-) -> ChainOrder:
+def start(layers: Layers, overlap: Float[Array, " L"], variance: Float[Array, " L"]) -> ChainOrder:
     """Order parameters at given overlaps, with nothing sent down yet."""
     zero = jnp.zeros_like(overlap)
     gain = jnp.stack([jnp.asarray(x.gain(), dtype=float) for x in layers])

@@ -5,24 +5,16 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from solvable.bricks import chain
-from solvable.bricks.chain import HiddenLaw, Layer, hidden_law
-from solvable.bricks.channels.base import (
-    AbstractChannel,
-    AbstractChannelLaw,
-    blind_snr,
-    channel_moments,
-    curvature_moment,
-    without_bias,
-)
+from solvable.bricks.chain import HiddenLaw, Layers, hidden_law
+from solvable.bricks.channels.base import AbstractChannelLaw
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
+from solvable.bricks.layer import EVEN, AbstractLayer
 from solvable.bricks.priors.base import Law
 from solvable.core.quadrature import FINE_ORDER, ORDER
 
-EDGE = 1e-13  # V / rho that stands for V -> 0 where the limit is finite
-_EVEN = 1e-20  # rho S(0) below it is zero: an even channel's is 1e-30, any other's above 1e-8
 _TINY_OVERLAP = 1e-9  # over rho: S there is dS / dq times it
 
 
@@ -48,7 +40,7 @@ class ChainFacts(NamedTuple):
     rho_z: Any
 
 
-def facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+def facts(prior: Law, layers: Layers) -> ChainFacts:
     """The facts of a chain, as JAX arrays."""
     rho, mean = [prior.second_moment()], [prior.first_moment()]
     dark = [prior.blind_overlap() if isinstance(prior, HiddenLaw) else mean[0] ** 2]
@@ -82,41 +74,32 @@ def _stacked(column: list[Any]) -> Array:
 
 
 @eqx.filter_jit
-def _facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+def _facts(prior: Law, layers: Layers) -> ChainFacts:
     return facts(prior, layers)
 
 
-def numeric_facts(prior: Law, layers: tuple[Layer, ...]) -> ChainFacts:
+def numeric_facts(prior: Law, layers: Layers) -> ChainFacts:
     """The facts of a chain in numbers, as numpy arrays."""
     return ChainFacts(*(np.asarray(x) for x in _facts(prior, layers)))
 
 
-def known_potential(
-    channel: AbstractChannel | AbstractChannelLaw, rho: Float[Array, ""]
-) -> Float[Array, ""]:
-    """Psi where z is known, -H(y | z); infinite for reals without noise."""
-    noiseless = jnp.inf if channel.emits_reals() else 0.0
-    edge = channel_moments(channel, rho, EDGE * rho)
-    return jnp.where(channel.is_noiseless(), noiseless, edge.potential)
-
-
-def blind_layers(layers: tuple[Layer, ...], found: ChainFacts) -> int:
+def blind_layers(layers: Layers, found: ChainFacts) -> int:
     """How many layers send nothing down while nothing is known below: then q = 0 stays.
 
     Layers 1, ..., b with h_0, ..., h_{b-1} of mean zero and layer b even in z; 0 if none is.
     """
     for k, layer in enumerate(layers):
-        if found.dark[k] > _EVEN * found.rho[k]:  # a mean of zero may be rounded
+        if found.dark[k] > EVEN * found.rho[k]:  # a mean of zero may be rounded
             return 0
         rho = jnp.asarray(found.rho[k]) * layer.gain()
         last = k == len(layers) - 1
-        sent = _blind_snr(layer.law(), rho) if last else _sent(hidden_law(layer), rho)
-        if float(sent * rho) < _EVEN:
+        sent = _seen_blind(layer, rho) if last else _sent(hidden_law(layer), rho)
+        if float(sent * rho) < EVEN:
             return k + 1
     return 0
 
 
-def recovery_scale(layers: tuple[Layer, ...], found: ChainFacts) -> tuple[bool, float]:
+def recovery_scale(layers: Layers, found: ChainFacts) -> tuple[bool, float]:
     """Whether q = rho on every layer is a fixed point, and the scale above which it is stable.
 
     Every layer must be noiseless and pass on more dimensions than the input has, d_x / prod ratio
@@ -130,20 +113,20 @@ def recovery_scale(layers: tuple[Layer, ...], found: ChainFacts) -> tuple[bool, 
     return recovered, float(needed[-1] / fixes_z) if fixes_z > 0 else 0.0
 
 
-def unseen_law(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> HiddenLaw:
+def unseen_law(layers: Layers, found: ChainFacts, count: int) -> HiddenLaw:
     """Law of h_count while nothing is known of the layers below it."""
     layer = layers[count - 1]
     rho = layer.gain() * jnp.asarray(found.rho[count - 1])
     return HiddenLaw(hidden_law(layer), jnp.zeros(()), rho)
 
 
-def known_law(layers: tuple[Layer, ...], found: ChainFacts, source: int = 0) -> HiddenLaw:
+def known_law(layers: Layers, found: ChainFacts, source: int = 0) -> HiddenLaw:
     """Law of the units above h_source while that is known; the input is h_0."""
     rho = layers[source].gain() * jnp.asarray(found.rho[source])
     return HiddenLaw(hidden_law(layers[source]), rho, jnp.zeros(()))
 
 
-def _reach(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> float:
+def _reach(layers: Layers, found: ChainFacts, count: int) -> float:
     """R_{count - 1}: what q_{count - 1} becomes for a small q_hat_{count - 1}.
 
     Near q = 0 the maps are linear: R_0 = rho_0^2, R_l = rho_l^2 + ratio_l kappa_l^2 R_{l-1}.
@@ -154,7 +137,7 @@ def _reach(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> float:
     return float(reach)
 
 
-def weak_recovery(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> tuple[float, float]:
+def weak_recovery(layers: Layers, found: ChainFacts, count: int) -> tuple[float, float]:
     """The scale at which q = 0 loses stability, and a bound on its error.
 
     Where all layers are blind, 1 / (R_{L-1} dS / dq) of the observation. Where the lowest `count`
@@ -163,18 +146,10 @@ def weak_recovery(layers: tuple[Layer, ...], found: ChainFacts, count: int) -> t
     """
     if count < len(layers):
         return _weak_recovery_below(layers, found, count)
-    rho = jnp.asarray(found.rho_z)
-    channel, reach = without_bias(layers[-1].law()), _reach(layers, found, len(layers))
-    curvature, fine = (float(curvature_moment(channel, rho, n)) for n in (ORDER, FINE_ORDER))
-    if curvature * found.rho_z**2 <= _EVEN:
-        return np.inf, 0.0
-    weak = 1 / (reach * curvature)
-    return weak, weak * (abs(fine / curvature - 1) + 1e-15)
+    return layers[-1].weak_scale(_reach(layers, found, len(layers)), float(found.rho_z))
 
 
-def _weak_recovery_below(
-    layers: tuple[Layer, ...], found: ChainFacts, count: int
-) -> tuple[float, float]:
+def _weak_recovery_below(layers: Layers, found: ChainFacts, count: int) -> tuple[float, float]:
     law = unseen_law(layers, found, count)
     needed = _TINY_OVERLAP / (float(layers[count - 1].ratio) * _reach(layers, found, count))
     coarse, fine = (
@@ -187,7 +162,7 @@ def _weak_recovery_below(
 
 
 @eqx.filter_jit
-def _level_seen(law: HiddenLaw, upper: tuple[Layer, ...], needed: Array, nodes: int) -> Array:
+def _level_seen(law: HiddenLaw, upper: Layers, needed: Array, nodes: int) -> Array:
     """Level of the upper chain at the q_hat for which S(q) at a tiny overlap q is `needed`."""
     rho = law.V
     q = _TINY_OVERLAP * rho
@@ -197,10 +172,8 @@ def _level_seen(law: HiddenLaw, upper: tuple[Layer, ...], needed: Array, nodes: 
 
 
 @eqx.filter_jit
-def _blind_snr(channel: AbstractChannel | AbstractChannelLaw, rho: Array) -> Array:
-    if isinstance(channel, AbstractChannelLaw):
-        return channel_moments(channel, 0 * rho, rho).snr
-    return blind_snr(channel, rho)
+def _seen_blind(layer: AbstractLayer, rho: Array) -> Array:
+    return layer.seen_blind(rho)
 
 
 @eqx.filter_jit

@@ -6,7 +6,7 @@ minimum. The first-order line is where the potentials of the two continued branc
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,14 @@ class Threshold:
         if self.value is None:
             return np.nan
         return float(np.log(self.value)) if self.value > 0 else -np.inf
+
+    def inverted(self) -> "Threshold":
+        """The same transition in one over the parameter."""
+        if self.value is None or self.error_bound is None:
+            return self
+        if self.value == 0:
+            return replace(self, value=np.inf)
+        return replace(self, value=1 / self.value, error_bound=self.error_bound / self.value**2)
 
     def __str__(self) -> str:
         if self.value is None:

@@ -50,6 +50,11 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
     def scale_parameter(self) -> str | None:
         """The name by which the scale goes; None if it counts copies of the observation, one."""
 
+    @property
+    @abstractmethod
+    def scale_power(self) -> int:
+        """The scale is this power of that parameter: 1, or -1 where it is a noise."""
+
     @abstractmethod
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]

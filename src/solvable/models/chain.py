@@ -7,7 +7,7 @@ potentials weighted by the relative sizes of the layers, and state evolution its
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,13 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.bricks import chain
-from solvable.bricks.chain import ChainOrder, Layer
+from solvable.bricks.chain import ChainOrder, Layers
 from solvable.bricks.chain_facts import (
-    EDGE,
     ChainFacts,
     blind_layers,
     known_law,
-    known_potential,
     numeric_facts,
     recovery_scale,
     unseen_law,
@@ -31,9 +29,11 @@ from solvable.bricks.chain_facts import (
 from solvable.bricks.chain_facts import facts as chain_facts
 from solvable.bricks.channels.base import (
     AbstractAnalyticChannel,
-    channel_errors,
-    channel_moments,
+    AbstractChannel,
+    ChannelMoments,
+    without_bias,
 )
+from solvable.bricks.layer import EDGE, AbstractLayer
 from solvable.bricks.priors.base import Law
 from solvable.core.branches import (
     HIGHEST,
@@ -87,12 +87,45 @@ class ChainCoordinate(eqx.Module):
         return corrected(gaps(nodes), gaps(_TRACE_NODES), self.curve, x)
 
 
+class Subject(NamedTuple):
+    """The layer that answers are about.
+
+    Attributes:
+        layer: 0 for the input.
+        label: what follows `overlap` and `mse` of it.
+    """
+
+    layer: int
+    label: str
+
+
+INPUT = Subject(0, "")
+
+
 class AbstractChainModel(AbstractScalarReplicaModel):
     """A prior, layers of random weights, and an observation."""
 
     @abstractmethod
-    def chain(self) -> tuple[Law, tuple[Layer, ...]]:
+    def chain(self) -> tuple[Law, Layers]:
         """The prior of the input, and the layers up to the observation."""
+
+    @abstractmethod
+    def subject(self) -> Subject:
+        """What the answers are about: free entropy and information are per unit of it."""
+
+    @property
+    def scale_power(self) -> int:
+        """The power of the scale parameter that the scale is."""
+        return self.chain()[1][-1].scale()[1]
+
+    def label(self, k: int) -> str:
+        """What follows `overlap` and `mse` of layer k."""
+        subject = self.subject()
+        return subject.label if k == subject.layer else f"_{k}"
+
+    def _size(self, widths: list[Any], k: int) -> Any:
+        """Units of layer k for each of the subject."""
+        return widths[k] / widths[self.subject().layer]
 
     # ---- order parameters
 
@@ -103,31 +136,26 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def free_entropy(
         self, order: ChainOrder, nodes: int = ORDER, copies: Any = 1.0
     ) -> Float[Array, ""]:
-        """f = sum_l (n_l / n_0) (C_l - I_l) + copies (n_L / n_0) Psi, nats per input component."""
-        return chain.free_entropy(self.chain()[1], order, nodes, copies)
+        """f = sum_l n_l (C_l - I_l) + copies n_L Psi over the units of the subject, in nats."""
+        layers = self.chain()[1]
+        total = chain.free_entropy(layers, order, nodes, copies)
+        return total * self._size(chain.widths(layers), 0)
 
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
         _, layers = self.chain()
-        channel = layers[-1].law()
+        found = {}
+        for k in sorted(range(len(layers)), key=lambda k: k != self.subject().layer):
+            found[f"overlap{self.label(k)}"] = order.overlap[k]
+            found[f"mse{self.label(k)}"] = order.variance[k]
         free_entropy = self.free_entropy(order, copies=copies)
-        errors = channel_errors(channel, order.z_overlap[-1], order.z_variance[-1])
-        found = {"overlap": order.overlap[0], "mse": order.variance[0]}
-        for k in range(1, len(layers)):
-            found |= {f"overlap_{k}": order.overlap[k], f"mse_{k}": order.variance[k]}
-        known = (
-            copies
-            * chain.widths(layers)[-1]
-            * known_potential(channel, chain_facts(*self.chain()).rho_z)
-        )
+        known = layers[-1].known_potential(chain_facts(*self.chain()).rho_z)
+        size = self._size(chain.widths(layers), -1)
         found |= {
             "free_entropy": free_entropy,
-            "mutual_information": known - free_entropy,
-            "generalization_error": errors.generalization_error,
+            "mutual_information": copies * size * known - free_entropy,
         }
-        if not channel.emits_reals():
-            found |= {"bayes_error": errors.bayes_error, "gibbs_error": errors.gibbs_error}
-        return found
+        return found | layers[-1].errors(order.z_overlap[-1], order.z_variance[-1], copies)
 
     def starts(self) -> dict[str, ChainOrder]:
         """Next to no information, and next to all, on every layer."""
@@ -153,8 +181,9 @@ class AbstractChainModel(AbstractScalarReplicaModel):
 
     def _table_nodes(self) -> int:
         """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
-        channel = self.chain()[1][-1].channel
-        nested = channel.emits_reals() and not isinstance(channel, AbstractAnalyticChannel)
+        channel = without_bias(self.chain()[1][-1].law())
+        nested = isinstance(channel, AbstractChannel) and channel.emits_reals()
+        nested = nested and not isinstance(channel, AbstractAnalyticChannel)
         return _NESTED_NODES if nested else ORDER
 
     def _bounds(
@@ -189,10 +218,10 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         facts = self._facts()
         blind = blind_layers(layers, facts)
         weak, weak_error = weak_recovery(layers, facts, blind) if blind else (np.nan, 0.0)
-        channel, rho = layers[-1].law(), jnp.asarray(facts.rho_z)
+        rho = jnp.asarray(facts.rho_z)
         highest = np.inf
         if not facts.noiseless[-1]:
-            highest = float(_moments(channel, rho, EDGE * rho).snr)
+            highest = float(_shown(layers[-1], rho, EDGE * rho).snr)
         recovered, recovery = recovery_scale(layers, facts)
         if known_layers(layers, facts):
             recovered, recovery = True, 0.0
@@ -237,7 +266,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         Zero where the hidden layers are deterministic; else the least potential of the chain whose
         input is known. `mutual_information` of a curve is that of `observables` minus this.
         """
-        if np.all(self._facts().noiseless[:-1]):
+        if np.all(self._facts().noiseless[self.subject().layer : -1]):
             return np.zeros(len(scales))
         size = float(self.chain()[1][0].ratio)
         return size * scalar.along(self.known_input(), scales, lowest=False)["mutual_information"]
@@ -253,8 +282,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             if blind_layers(layers, facts) < len(layers):
                 return self.end_observables(place, scales)["free_entropy"]
             rho = jnp.asarray(facts.rho_z)
-            blind = float(_moments(layers[-1].law(), 0 * rho, rho).potential)
-            return scales * blind * float(chain.widths(layers)[-1])
+            blind = float(_shown(layers[-1], 0 * rho, rho).potential)
+            return scales * blind * float(self._size(chain.widths(layers), -1))
         if known_layers(layers, facts):
             known = best_known(bare)
             return known.free_entropy + scales * float(chain.widths(layers)[-1]) * known.shown
@@ -288,14 +317,19 @@ class PartOfChain(AbstractChainModel):
     """Some layers of a chain in numbers, with the law of their input, as part of its theory."""
 
     law: Law
-    layers: tuple[Layer, ...]
+    layers: Layers
 
     @property
     def scale_parameter(self) -> str | None:
         last = len(self.layers) - 1
-        return f"layers[{last}].ratio" if self.layers[last].spectrum() is None else None
+        if self.layers[last].spectrum() is not None:
+            return None
+        return f"layers[{last}].{self.layers[last].scale()[0]}"
 
-    def chain(self) -> tuple[Law, tuple[Layer, ...]]:
+    def subject(self) -> Subject:
+        return INPUT
+
+    def chain(self) -> tuple[Law, Layers]:
         return self.law, self.layers
 
 
@@ -307,16 +341,16 @@ def _unseen_observables(
     upper = scalar.along(
         PartOfChain(unseen_law(layers, facts, count), layers[count:]), scales, lowest=True
     )
-    size = float(chain.widths(layers)[count])
-    found = {}
+    size = float(model._size(chain.widths(layers), count))
+    found, moved = {}, {"error_bound"}
     for k, rho in enumerate(facts.rho):
-        end = f"_{k}" if k else ""
         inner = f"_{k - count}" if k > count else ""
         for name, blind in (("overlap", 0.0), ("mse", rho)):
             seen = upper[f"{name}{inner}"] if k >= count else np.full(len(scales), blind)
-            found[f"{name}{end}"] = seen
+            found[f"{name}{model.label(k)}"] = seen
+            moved.add(f"{name}{inner}")
     for name, column in upper.items():
-        if name.startswith(("overlap", "mse")) or name == "error_bound":
+        if name in moved:
             continue
         extensive = name in ("free_entropy", "mutual_information")
         found[name] = size * column if extensive else column
@@ -338,8 +372,8 @@ def _traced(bare: AbstractChainModel, low: np.ndarray, high: np.ndarray) -> tupl
 
 
 @eqx.filter_jit
-def _moments(channel: Any, q: Array, V: Array) -> Any:
-    return channel_moments(channel, q, V)
+def _shown(layer: AbstractLayer, q: Array, V: Array) -> ChannelMoments:
+    return layer.shown(q, V)
 
 
 @eqx.filter_jit

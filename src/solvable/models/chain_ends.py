@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Array
 
 from solvable.bricks import chain
-from solvable.bricks.chain import Layer, hidden_law
+from solvable.bricks.chain import hidden_law
 from solvable.bricks.channels.base import AbstractChannel, AbstractChannelLaw, channel_moments
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
 from solvable.bricks.channels.linear import Linear
+from solvable.bricks.layer import Layer
 from solvable.bricks.priors.base import Law, prior_moments
 from solvable.core.continuation import with_jacobian
 from solvable.core.quadrature import FINE_ORDER, ORDER

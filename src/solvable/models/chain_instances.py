@@ -23,9 +23,10 @@ from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.problem import Problem, assemble
 from solvable.algorithms.programs import bucket
 from solvable.bricks import chain
-from solvable.bricks.chain import HiddenLaw, Layer
+from solvable.bricks.chain import HiddenLaw
 from solvable.bricks.chain_facts import blind_layers, unseen_law
 from solvable.bricks.channels.base import AbstractChannel, channel_errors, without_bias
+from solvable.bricks.layer import Layer
 from solvable.bricks.priors.base import AbstractPrior, Law, posterior, prior_moments
 from solvable.core.arguments import UNSET, choice, integer
 from solvable.core.instance import Data, Instance
@@ -33,12 +34,15 @@ from solvable.core.randomness import fold, normal_matrix
 from solvable.core.specification import get, numeric, parameters
 from solvable.core.status import Status
 from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
-from solvable.models.chain import AbstractChainModel
+from solvable.models.chain import INPUT, AbstractChainModel, Subject
 from solvable.models.chain_measures import PREDICTIONS, measure
 
 
 class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
     """A chain with finite instances, message passing and its state evolution."""
+
+    def subject(self) -> Subject:
+        return INPUT
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""

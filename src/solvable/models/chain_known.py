@@ -19,18 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from solvable.bricks.chain import Layer
-from solvable.bricks.chain_facts import EDGE, ChainFacts, known_potential
-from solvable.bricks.channels.base import channel_errors
+from solvable.bricks.chain import Layers
+from solvable.bricks.chain_facts import ChainFacts
+from solvable.bricks.layer import EDGE, AbstractLayer
 from solvable.models import scalar
 
 PREDICTION_ERRORS = ("generalization_error", "bayes_error", "gibbs_error")
 
 
-def known_layers(layers: tuple[Layer, ...], found: ChainFacts) -> tuple[int, ...]:
+def known_layers(layers: Layers, found: ChainFacts) -> tuple[int, ...]:
     """The k for which a discrete h_k can be known exactly, whatever the last ratio."""
     discrete = [found.dimension[0] == 0]
-    discrete += [not layer.channel.emits_reals() for layer in layers[:-1]]
+    discrete += [not layer.law().emits_reals() for layer in layers[:-1]]
     return tuple(
         k
         for k, fits in enumerate(discrete)
@@ -82,14 +82,15 @@ def best_known(model: Any) -> Known:
         if j >= k:
             found = found | {f"overlap{end}": float(rho), f"mse{end}": 0.0}
     kept = {name: x for name, x in found.items() if name.startswith(("overlap", "mse"))}
-    shown, errors = np.inf if layers[-1].channel.emits_reals() else 0.0, [0.0] * 3
+    shown, errors = np.inf if layers[-1].law().emits_reals() else 0.0, [0.0] * 3
     if not facts.noiseless[-1]:
-        shown, *errors = map(float, _observed(layers[-1].law(), jnp.asarray(facts.rho_z)))
+        shown, *errors = map(float, _observed(layers[-1], jnp.asarray(facts.rho_z)))
     kept |= dict(zip(PREDICTION_ERRORS, errors, strict=True))
     return Known(base, shown, kept | {"mutual_information": -base})
 
 
 @eqx.filter_jit
-def _observed(channel: Any, rho: Array) -> tuple[Array, ...]:
+def _observed(layer: AbstractLayer, rho: Array) -> tuple[Array, ...]:
     """E log P(y | z) and the errors of prediction of a noisy observation whose z is known."""
-    return known_potential(channel, rho), *channel_errors(channel, rho, EDGE * rho)
+    errors = layer.errors(rho, EDGE * rho)
+    return layer.known_potential(rho), *(errors.get(name, 0 * rho) for name in PREDICTION_ERRORS)

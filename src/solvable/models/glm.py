@@ -3,8 +3,8 @@
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from solvable.bricks.chain import Layer
 from solvable.bricks.channels.base import AbstractChannel
+from solvable.bricks.layer import Layer
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, instance, parameter, positive
 from solvable.core.instance import Data, Instance

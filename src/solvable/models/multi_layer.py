@@ -5,8 +5,8 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from solvable.bricks.chain import Layer
 from solvable.bricks.channels.hidden import AbstractHiddenChannel
+from solvable.bricks.layer import Layer
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import fail, instance
 from solvable.core.instance import Data, Instance

@@ -43,13 +43,15 @@ def scale_of(model: AbstractScalarReplicaModel) -> float:
     value = get(model, name)
     if value is UNSET:
         raise ValueError(f"Argument `{name}` must be given or swept, but was unset.")
-    return float(value)
+    return float(value) ** model.scale_power
 
 
 def _placed(model: Any, scale: Array) -> tuple[Any, Any]:
     """The model at a scale, and how many copies of the observation it has."""
     name = model.scale_parameter
-    return (model, scale) if name is None else (inject(model, {name: scale}), 1.0)
+    if name is None:
+        return model, scale
+    return inject(model, {name: scale**model.scale_power}), 1.0
 
 
 @eqx.filter_jit

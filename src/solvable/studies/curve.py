@@ -55,9 +55,9 @@ def curve(
     grids = checked_grids(model, over)
     scale_name = model.scale_parameter or _COPIES
     if scale_name not in grids:
-        grids = {**grids, scale_name: np.array([scalar.scale_of(model)])}
+        grids = {**grids, scale_name: np.array([scalar.scale_of(model) ** model.scale_power])}
     rest = {name: values for name, values in grids.items() if name != scale_name}
-    scales = grids[scale_name]
+    scales = grids[scale_name] ** float(model.scale_power)
     total, done, rows = int(np.prod([len(v) for v in grids.values()])), 0, []
     for values in product(*rest.values()):
         point = replace(model, dict(zip(rest, (float(v) for v in values), strict=True)))

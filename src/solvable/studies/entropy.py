@@ -13,15 +13,15 @@ import numpy as np
 
 from solvable.algorithms.designs import as_design
 from solvable.algorithms.problem import check_link
-from solvable.bricks.chain import Layer, widths
+from solvable.bricks.chain import widths
 from solvable.bricks.chain_facts import (
     ChainFacts,
     known_law,
-    known_potential,
     numeric_facts,
 )
 from solvable.bricks.channels.hidden import AbstractHiddenChannel
 from solvable.bricks.channels.named import named_channel
+from solvable.bricks.layer import Layer
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.spectra import Empirical
@@ -188,7 +188,7 @@ def _output_noise(layers: tuple[Layer, ...], facts: ChainFacts) -> float:
     """-H(h_l | z_l) per input unit, from the last layer's own noise."""
     rho = layers[-1].gain() * facts.rho[len(layers) - 1]
     size = np.prod([float(layer.ratio) for layer in layers])
-    return float(size * known_potential(layers[-1].law(), jnp.asarray(rho)))
+    return float(size * layers[-1].known_potential(jnp.asarray(rho)))
 
 
 def _dataset(

@@ -10,7 +10,7 @@ from solvable.core.thresholds import Threshold, absent
 from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import distances, in_scale, search
+from solvable.studies.thresholds import distances, in_parameter, in_scale, search
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,7 +65,8 @@ def phase_diagram(
         boundaries.append(_boundaries(here, x_name, xs))
         for column, at in enumerate(xs):
             if x_name == model.scale_parameter:
-                below = {name: t.log_value() - np.log(at) for name, t in boundaries[-1].items()}
+                scale = model.scale_power * np.log(at)
+                below = {name: t.log_value() - scale for name, t in in_scale(here).items()}
             else:
                 below = distances(replace(here, {x_name: float(at)}))
             codes[row, column] = _phase(below)
@@ -78,7 +79,7 @@ def _boundaries(
     model: AbstractScalarReplicaModel, name: str, values: np.ndarray
 ) -> dict[str, Threshold]:
     if name == model.scale_parameter:
-        return in_scale(model)
+        return in_parameter(model)
     return search(model, name, values)
 
 

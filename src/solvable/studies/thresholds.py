@@ -75,14 +75,22 @@ def thresholds(
     resolve(model, parameter)
     require_set(model, {parameter})
     if parameter == model.scale_parameter:
-        found = in_scale(model)
+        found = in_parameter(model)
     else:
         found = search(model, parameter, _CANDIDATES, progress, _STRIDE)
     return Thresholds(repr(model), parameter, found)
 
 
+def in_parameter(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
+    """Thresholds in the scale parameter itself: the scale, or a noise that divides."""
+    found = in_scale(model)
+    if model.scale_power == 1:
+        return found
+    return {name: one.inverted() for name, one in found.items()}
+
+
 def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
-    """Thresholds in the parameter that scales the conjugate (alpha); computed once a model."""
+    """Thresholds in the scale that multiplies the conjugate (alpha, 1 / delta); once a model."""
     return _in_scale(_without_scale(model))
 
 

@@ -1,0 +1,68 @@
+"""The spiked Wigner model: a symmetric matrix of rank one in noise."""
+
+from typing import Any
+
+import equinox as eqx
+
+from solvable.bricks.chain import Layers
+from solvable.bricks.low_rank import Wigner
+from solvable.bricks.priors.base import Law
+from solvable.core.arguments import UNSET, parameter, positive
+from solvable.models.chain import Subject
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, spike
+
+CARD = dict(
+    kind="model",
+    name="SpikedWigner",
+    summary="a symmetric matrix of rank one in noise: Y = v v^T / sqrt(p) + xi",
+    parameters={
+        "prior": "a prior, of the components of v, or `Generative`",
+        "delta": "> 0, variance of the noise",
+    },
+    observables=["overlap", "mse", "matrix_mse", "free_entropy", "mutual_information"],
+    thresholds=[
+        "weak_recovery",
+        "information_theoretic",
+        "algorithmic",
+        "spinodal_uninformed",
+        "spinodal_informed",
+    ],
+    rigour="theorem",
+    references=["lelarge2019", "dia2016", "aubin2019"],
+)
+
+
+class SpikedWigner(AbstractLowRankModel):
+    """Y = v v^T / sqrt(p) + xi, xi symmetric with N(0, delta) off the diagonal, v_i ~ prior.
+
+    Mutual information of v and Y per component (Dia et al. 2016; Lelarge & Miolane 2019), for a
+    generative prior with the potential of its chain in place of I (Aubin et al. 2019):
+
+        i = inf_q  (rho - q)^2 / (4 delta) + I(v; v + sqrt(delta / q) xi),
+
+    whose stationarity is state evolution, q = q_v(q / delta). `overlap` and `mse` are of v, up to
+    the global sign where the prior is even; `overlap_0`, `mse_0`, ... of the layers of a
+    generative prior, the latent vector first; `matrix_mse` of v v^T, rho^2 - q^2. `free_entropy`
+    is rho^2 / (4 delta) - i.
+
+    Args:
+        prior: law of the components of the spike, or a generative prior.
+        delta: variance of the noise, > 0; may be left unset where it is swept.
+
+    Raises:
+        ValueError: if the prior is none, or delta is not positive.
+
+    Example:
+        >>> import solvable as sv
+        >>> SpikedWigner(prior=sv.Rademacher(), delta=0.5)
+        SpikedWigner(prior=Rademacher(), delta=0.5)
+    """
+
+    prior: Spike = eqx.field(converter=lambda x: spike("prior", x))
+    delta: Any = parameter("delta", positive, default=UNSET)
+
+    def subject(self) -> Subject:
+        return Subject(len(self.chain()[1]) - 1, "")
+
+    def chain(self) -> tuple[Law, Layers]:
+        return ended(self.prior, Wigner(self.delta))

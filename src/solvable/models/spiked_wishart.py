@@ -1,0 +1,84 @@
+"""The spiked Wishart model: a rectangular matrix of rank one in noise."""
+
+from typing import Any
+
+import equinox as eqx
+
+from solvable.bricks.chain import Layers
+from solvable.bricks.low_rank import Wishart
+from solvable.bricks.priors.base import AbstractPrior, Law
+from solvable.core.arguments import UNSET, instance, parameter, positive
+from solvable.models.chain import Subject
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, spike
+
+CARD = dict(
+    kind="model",
+    name="SpikedWishart",
+    summary="a rectangular matrix of rank one in noise: Y = u v^T / sqrt(p) + xi",
+    parameters={
+        "prior_u": "a prior, of the components of u",
+        "prior_v": "a prior, of the components of v, or `Generative`",
+        "beta": "> 0, rows / columns, n / p",
+        "delta": "> 0, variance of the noise",
+    },
+    observables=[
+        "overlap_v",
+        "mse_v",
+        "overlap_u",
+        "mse_u",
+        "matrix_mse",
+        "free_entropy",
+        "mutual_information",
+    ],
+    thresholds=[
+        "weak_recovery",
+        "information_theoretic",
+        "algorithmic",
+        "spinodal_uninformed",
+        "spinodal_informed",
+    ],
+    rigour="theorem",
+    references=["miolane2017", "lesieur2017", "aubin2019"],
+)
+
+
+class SpikedWishart(AbstractLowRankModel):
+    """Y = u v^T / sqrt(p) + xi, n rows and p columns, xi iid N(0, delta), n = beta p.
+
+    Mutual information of (u, v) and Y per component of v (Miolane 2017; Aubin et al. 2019 for
+    generative priors):
+
+        i = extr  beta (rho_u - q_u)(rho_v - q_v) / (2 delta)
+                + beta I_u(q_v / delta) + I_v(beta q_u / delta),
+
+    whose stationarity is state evolution, q_u = q_u(q_v / delta), q_v = q_v(beta q_u / delta).
+    `overlap_u`, `mse_u`, `overlap_v`, `mse_v`; `matrix_mse` of u v^T, rho_u rho_v - q_u q_v;
+    `free_entropy` is beta rho_u rho_v / (2 delta) - i.
+
+    Args:
+        prior_u: law of the components of u.
+        prior_v: law of the components of v, or a generative prior.
+        beta: rows over columns, n / p, > 0; may be left unset where it is swept.
+        delta: variance of the noise, > 0; may be left unset where it is swept.
+
+    Raises:
+        ValueError: if a prior is none, or beta or delta is not positive.
+
+    Example:
+        >>> import solvable as sv
+        >>> SpikedWishart(prior_u=sv.Gaussian(), prior_v=sv.Rademacher(), beta=1.0, delta=0.5)
+        SpikedWishart(prior_u=Gaussian(), prior_v=Rademacher(), beta=1.0, delta=0.5)
+    """
+
+    prior_u: AbstractPrior = eqx.field(
+        converter=lambda x: instance("prior_u", x, AbstractPrior, "a prior, as `Gaussian()`")
+    )
+    prior_v: Spike = eqx.field(converter=lambda x: spike("prior_v", x))
+    beta: Any = parameter("beta", positive, default=UNSET)
+    delta: Any = parameter("delta", positive, default=UNSET)
+
+    def subject(self) -> Subject:
+        return Subject(len(self.chain()[1]) - 1, "_v")
+
+    def chain(self) -> tuple[Law, Layers]:
+        return ended(self.prior_v, Wishart(self.prior_u, self.beta, self.delta))
