@@ -42,6 +42,7 @@ _HOMES = {
     "ReLU": "solvable.bricks.channels.relu",
     "Erf": "solvable.bricks.channels.erf",
     "SymmetricDoor": "solvable.bricks.channels.symmetric_door",
+    "SparseRademacher": "solvable.bricks.priors.sparse_rademacher",
     "PiecewiseLinear": "solvable.bricks.channels.piecewise_linear",
     "Activation": "solvable.bricks.channels.activation",
     "Likelihood": "solvable.bricks.channels.likelihood",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from solvable.bricks.priors.gaussian_mixture import GaussianMixture
     from solvable.bricks.priors.laplace import Laplace
     from solvable.bricks.priors.rademacher import Rademacher
+    from solvable.bricks.priors.sparse_rademacher import SparseRademacher
     from solvable.bricks.spectra.empirical import Empirical
     from solvable.bricks.spectra.log_uniform import LogUniform
     from solvable.bricks.spectra.marchenko_pastur import MarchenkoPastur

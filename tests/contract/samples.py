@@ -12,6 +12,7 @@ PRIORS = {
     "Rademacher": sv.Rademacher(),
     "GaussBernoulli": sv.GaussBernoulli(rho=0.25),
     "GaussBernoulli shifted": sv.GaussBernoulli(rho=0.6, mean=-1.0, variance=0.5),
+    "SparseRademacher": sv.SparseRademacher(rho=0.3),
     "Discrete": sv.Discrete(values=[-1, 0, 2], probabilities=[0.3, 0.5, 0.2]),
     "GaussianMixture": sv.GaussianMixture(
         weights=[0.2, 0.5, 0.3], means=[-1, 0, 1], variances=[0, 0.1, 1]

@@ -11,7 +11,8 @@ from solvable import catalog, io
 from solvable.core.specification import get, inject, numeric
 from solvable.core.status import Status
 from solvable.models import scalar
-from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
+from solvable.models.base import AbstractInstanceModel
+from solvable.models.chain_instances import AbstractFiniteChain
 
 # One a registered model at least, over channels of every kind: labels, reals, mixed, even, noisy.
 MODELS = {
@@ -44,6 +45,14 @@ MODELS = {
             sv.Layer(ratio=1.5, channel=sv.Sign(delta=0.1)),
         ],
     ),
+    "sparse component": sv.SpikedWigner(prior=sv.GaussBernoulli(rho=0.3), delta=0.05),
+    "rectangular matrix": sv.SpikedWishart(
+        prior_u=sv.GaussBernoulli(rho=0.4), prior_v=sv.Rademacher(), beta=1.5, delta=0.3
+    ),
+    "generated spike": sv.SpikedWigner(
+        prior=sv.Generative(prior=sv.Gaussian(), layers=[sv.Layer(ratio=2, channel=sv.ReLU())]),
+        delta=0.3,
+    ),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 
@@ -56,9 +65,14 @@ def solved():
 def curve_of(model, solved):
     if repr(model) not in solved:
         name = model.scale_parameter
-        over = {name: float(get(model, name)) * np.array([0.5, 0.75, 1.0, 1.5])}
+        scales = np.array([0.5, 0.75, 1.0, 1.5]) ** float(model.scale_power)
+        over = {name: float(get(model, name)) * scales}
         solved[repr(model)] = sv.curve(model, over=over)
     return solved[repr(model)]
+
+
+def overlap_of(model):
+    return f"overlap{model.subject().label}"
 
 
 def test_every_registered_model_has_a_sample():
@@ -68,22 +82,24 @@ def test_every_registered_model_has_a_sample():
 @each_model
 def test_branches_are_within_their_limits(model, solved):
     data = curve_of(model, solved)
-    rho = float(model.prior.second_moment())
+    layer, label = model.subject()
+    rho = float(model._facts().rho[layer])
     there = data.status == Status.converged
-    overlap = data.overlap.values[there.values]
+    overlap = data[f"overlap{label}"].values[there.values]
     assert np.all((overlap >= 0) & (overlap <= rho * (1 + 1e-12)))
     assert np.all(data.error_bound.values[there.values] < 1e-8)
-    np.testing.assert_allclose(
-        data.overlap.values[there.values] + data.mse.values[there.values], rho, rtol=1e-9
-    )
+    # the averages of hidden layers take six nodes a panel, which reach 1e-8
+    rtol = 1e-8 if layer else 1e-9
+    np.testing.assert_allclose(overlap + data[f"mse{label}"].values[there.values], rho, rtol=rtol)
 
 
 @each_model
 def test_more_samples_never_hurt(model, solved):
     data = curve_of(model, solved)
+    error = "generalization_error" if "generalization_error" in data else "matrix_mse"
     for branch in ("amp", "bayes", "informed"):
-        assert np.all(np.diff(data.overlap.sel(branch=branch)) > -1e-12)
-        assert np.all(np.diff(data.generalization_error.sel(branch=branch)) < 1e-12)
+        assert np.all(np.diff(data[overlap_of(model)].sel(branch=branch)) > -1e-12)
+        assert np.all(np.diff(data[error].sel(branch=branch)) < 1e-12)
 
 
 @each_model
@@ -93,14 +109,15 @@ def test_bayes_has_the_largest_free_entropy_and_amp_is_below_informed(model, sol
     for branch in ("amp", "informed"):
         other = data.free_entropy.sel(branch=branch).values
         assert np.all(bayes >= other)
-    amp, informed = (data.overlap.sel(branch=b).values for b in ("amp", "informed"))
+    name = overlap_of(model)
+    amp, informed = (data[name].sel(branch=b).values for b in ("amp", "informed"))
     assert np.all(amp <= informed + 1e-12)
 
 
 @each_model
 def test_fixed_points_of_state_evolution_are_stationary(model):
     """At a root one update changes nothing, and the free entropy is stationary in every q_hat."""
-    scale = float(get(model, model.scale_parameter))
+    scale = scalar.scale_of(model)
     table, roots, _ = scalar.solve(model, scale * np.array([1.0, 0.5, 1.5]))
     order = table.model.order_at(jnp.asarray(roots.point[0]))
     brick = numeric(model)
@@ -139,7 +156,7 @@ def test_results_print_save_load_and_cite(model, solved, tmp_path):
 
 @pytest.mark.parametrize(
     "model",
-    [m for m in MODELS.values() if isinstance(m, AbstractMessagePassingModel)],
+    [m for m in MODELS.values() if isinstance(m, AbstractFiniteChain)],
     ids=repr,
 )
 def test_an_instance_is_drawn_solved_and_measured(model):

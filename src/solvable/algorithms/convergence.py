@@ -10,7 +10,7 @@ import numpy as np
 
 from solvable.algorithms.damping import damping_rule
 from solvable.algorithms.designs import Vector
-from solvable.algorithms.problem import Problem, chosen_rows
+from solvable.algorithms.problem import chosen_rows
 from solvable.core.arguments import integer, non_negative
 from solvable.core.precision import require_x64
 from solvable.core.status import Status
@@ -103,7 +103,7 @@ class Outcome(eqx.Module):
 
 
 def follow(
-    problem: Problem,
+    problem: Any,
     state: Any,
     step: Callable[..., tuple[Any, Info]],
     *,
@@ -116,7 +116,7 @@ def follow(
     """Iterate until F(x) is within `tolerance` of x, undamped, for every right-hand side.
 
     Args:
-        problem: a chain and its data, on the host.
+        problem: what the algorithm is given, with the `layout` and `sizes` of its vectors.
         state: the first state, an `Iterate`.
         step: the algorithm, ``step(problem, state, damping=...)``.
         damping: in [0, 1) or "adaptive", as `damping.damping_rule` takes it.
@@ -150,7 +150,7 @@ def follow(
 class _Watch:
     """Follows every right-hand side of a run: its best iterate, and how it ends."""
 
-    def __init__(self, problem: Problem, state: Iterate, tolerance: float):
+    def __init__(self, problem: Any, state: Iterate, tolerance: float):
         self.problem, self.tolerance = problem, tolerance
         self.best = state.snapshot()
         batch = problem.layout.batch

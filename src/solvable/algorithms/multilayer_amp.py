@@ -45,7 +45,7 @@ import numpy as np
 from solvable.algorithms import nodes, programs
 from solvable.algorithms.convergence import Info, Snapshot
 from solvable.algorithms.designs import AbstractDesign, Centered, Vector, column_means
-from solvable.algorithms.problem import Layout, Problem, chosen_rows
+from solvable.algorithms.problem import AbstractNetwork, Layout, Problem, chosen_rows
 from solvable.core.arguments import choice, fail
 from solvable.core.specification import numeric
 
@@ -66,7 +66,7 @@ class Start(eqx.Module):
 
 
 def listed_starts(
-    problem: Problem, start: Start | Sequence[Start | None] | None
+    problem: AbstractNetwork, start: Start | Sequence[Start | None] | None
 ) -> list[Start | None]:
     """One start or None for each layer; ValueError if there are more."""
     starts = [start] if start is None or isinstance(start, Start) else list(start)
@@ -179,7 +179,7 @@ class State:
 
 
 def init(
-    problem: Problem,
+    problem: AbstractNetwork,
     start: Start | Sequence[Start | None] | None = None,
     *,
     variances: str = "scalar",
@@ -213,12 +213,12 @@ def init(
         begin = given or Start(mean, variance, xp.zeros(()))
         layers.append(_first(problem, k, begin, rho, vector, center))
         if k + 1 < count:
-            mean, variance, rho = _unseen(problem, k, layers[k].row * rho)
+            mean, variance, rho = unseen_units(problem, k, layers[k].row * rho)
     return State(tuple(layers), problem.layout, problem.sizes, vector)
 
 
 def _first(
-    problem: Problem, k: int, start: Start, rho: Vector, vector: bool, center: bool
+    problem: AbstractNetwork, k: int, start: Start, rho: Vector, vector: bool, center: bool
 ) -> LayerState:
     """The first state of layer k + 1."""
     design, layout = problem.designs[k], problem.layout
@@ -242,11 +242,11 @@ def _first(
     )
 
 
-def _unseen(problem: Problem, k: int, V: Vector) -> tuple[Vector, Vector, Vector]:
+def unseen_units(problem: AbstractNetwork, k: int, V: Vector) -> tuple[Vector, Vector, Vector]:
     """Mean, variance and second moment of the units of layer k + 1 before any message."""
     layout, xp, bias = problem.layout, problem.layout.xp, problem.biases[k]
     bias = xp.zeros((1, 1)) if bias is None else bias[None, :]
-    found = _run(problem, nodes.unseen, problem.channels[k], bias, xp.reshape(V, (-1, 1)))
+    found = run_node(problem, nodes.unseen, problem.channels[k], bias, xp.reshape(V, (-1, 1)))
     mean, variance = (xp.asarray(x) for x in found)
     second = xp.mean(mean**2 + variance, axis=1, keepdims=True)
     if layout.shape == "stack":
@@ -268,30 +268,67 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
         The next state, and what happened on the way. Nothing is checked: a diverging iteration
         returns what it computed; `multilayer_run.run` watches it.
     """
-    if isinstance(damping, int | float) and damping == 0:
-        damping = None  # no copies of long vectors in the usual case
+    damping = shown_damping(damping)
+    sweep = upward(problem, state)
+    observed = _OUTPUT[state.vector]
+    sent = run_node(
+        problem, observed, problem.channels[-1], problem.observed, sweep.below[-1], damping
+    )
+    new, report = downward(problem, state, sweep, sent, damping)
+    return new, read_report(problem.layout, report)
+
+
+def shown_damping(damping: Any) -> Any:
+    """None without damping: no copies of long vectors in the usual case."""
+    return None if isinstance(damping, int | float) and damping == 0 else damping
+
+
+class Sweep(NamedTuple):
+    """The way up.
+
+    Attributes:
+        designs: of every layer, centered where the state says so.
+        below: what every node takes from the layer below it.
+    """
+
+    designs: list[AbstractDesign]
+    below: list[nodes.Below]
+
+
+def upward(problem: AbstractNetwork, state: State) -> Sweep:
+    """The products with the means of every layer."""
     designs = [
         design if layer.column_means is None else Centered(design, layer.column_means)
         for design, layer in zip(problem.designs, state.layers, strict=True)
     ]
-    below = [_below(problem, design, state, k) for k, design in enumerate(designs)]
-    observed = _OUTPUT[state.vector]
-    sent = _run(problem, observed, problem.channels[-1], problem.observed, below[-1], damping)
+    return Sweep(designs, [_below(problem, x, state, k) for k, x in enumerate(designs)])
+
+
+def hidden_units(
+    problem: AbstractNetwork, state: State, sweep: Sweep, k: int, above: nodes.Above, damping: Any
+) -> tuple[nodes.Units, nodes.Sent]:
+    """The hidden node h_k between its messages: its units, and what it sends down."""
+    node, channel = _HIDDEN[state.vector], problem.channels[k - 1]
+    return run_node(problem, node, channel, sweep.below[k - 1], above, damping)
+
+
+def downward(
+    problem: AbstractNetwork, state: State, sweep: Sweep, sent: nodes.Sent, damping: Any
+) -> tuple[State, Any]:
+    """The nodes h_{L-1}, ..., h_0 below what layer L is sent; the new state and the report."""
     layers = list(state.layers)
-    for k in range(len(designs) - 1, 0, -1):
-        above = _above(problem, designs[k], state, k, sent)
-        hidden, channel = _HIDDEN[state.vector], problem.channels[k - 1]
-        units, following = _run(problem, hidden, channel, below[k - 1], above, damping)
+    for k in range(len(layers) - 1, 0, -1):
+        above = _above(problem, sweep.designs[k], state, k, sent)
+        units, following = hidden_units(problem, state, sweep, k, above, damping)
         layers[k] = _advanced(state.layers[k], units, sent)
         sent = following
-    above = _above(problem, designs[0], state, 0, sent)
-    units, report = _run(problem, nodes.input_node, problem.prior, above, damping)
+    above = _above(problem, sweep.designs[0], state, 0, sent)
+    units, report = run_node(problem, nodes.input_node, problem.prior, above, damping)
     layers[0] = _advanced(state.layers[0], units, sent)
-    new = State(tuple(layers), problem.layout, state.sizes, state.vector, state.steps + 1)
-    return new, _info(problem.layout, report)
+    return replace(state, layers=tuple(layers), steps=state.steps + 1), report
 
 
-def _below(problem: Problem, design: AbstractDesign, state: State, k: int) -> nodes.Below:
+def _below(problem: AbstractNetwork, design: AbstractDesign, state: State, k: int) -> nodes.Below:
     """What node k + 1 takes from layer k + 1: the way up."""
     layer, layout = state.layers[k], problem.layout
     variance = layer.average
@@ -311,7 +348,7 @@ def _below(problem: Problem, design: AbstractDesign, state: State, k: int) -> no
 
 
 def _above(
-    problem: Problem, design: AbstractDesign, state: State, k: int, sent: nodes.Sent
+    problem: AbstractNetwork, design: AbstractDesign, state: State, k: int, sent: nodes.Sent
 ) -> nodes.Above:
     """What node k takes from layer k + 1: the way down."""
     layer, layout = state.layers[k], problem.layout
@@ -353,7 +390,7 @@ def _advanced(layer: LayerState, units: nodes.Units, sent: nodes.Sent) -> LayerS
     )
 
 
-def _info(layout: Layout, report: Vector) -> Info:
+def read_report(layout: Layout, report: Vector) -> Info:
     """The report of the input node, with one entry for each right-hand side."""
     table = layout.xp.asarray(report)
     found = table[0] if layout.shape == "vector" else table.T
@@ -361,7 +398,7 @@ def _info(layout: Layout, report: Vector) -> Info:
     return Info(residual, size, output_variance, variance, negative.astype(int), kept.astype(int))
 
 
-def _run(problem: Problem, function: Any, brick: Any, *arguments: Any) -> Any:
+def run_node(problem: Any, function: Any, brick: Any, *arguments: Any) -> Any:
     """A node: compiled on the host, traced as it is under a transformation."""
     if problem.layout.host:
         return programs.call(function, brick, *arguments)

@@ -7,6 +7,7 @@ right-hand side or stacked problem, so that every one of them is contiguous. On 
 row is padded to a length that problems of nearby sizes share, with copies of its last entry.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,41 +83,30 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A chain with its data; `assemble` makes and checks one.
+class AbstractNetwork:
+    """A prior, and layers of weights with the laws of their outputs.
 
     Attributes:
         prior: law of the components of h_0.
-        channels: laws of h_1, ..., h_{L-1} and of the observation, given z.
+        channels: laws of h_1, ..., h_L given z; in a `Problem` the last one is observed.
         designs: W_1, ..., W_L.
         biases: b_1, ..., b_L; None is zero.
-        observation: y, shape (n_L,), (n_L, k) for k right-hand sides, (b, n_L) for a stack.
     """
 
     prior: AbstractPrior
     channels: tuple[AbstractChannel, ...]
     designs: tuple[AbstractDesign, ...]
     biases: tuple[Vector | None, ...]
-    observation: Vector
 
-    @cached_property
+    @property
+    @abstractmethod
     def layout(self) -> Layout:
         """How vectors are kept."""
-        shape, host = np.shape(self.observation), self.designs[0].xp is np
-        if self.designs[0].count:
-            return Layout("stack", shape[0], host)
-        return Layout("vector", 1, host) if len(shape) == 1 else Layout("columns", shape[1], host)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """n_0, ..., n_L."""
         return (self.designs[0].p, *(design.n for design in self.designs))
-
-    @cached_property
-    def observed(self) -> Any:
-        """The observation in rows, on the host where programs read it without a copy."""
-        rows = self.layout.rows(self.layout.xp.asarray(self.observation, dtype=float))
-        return jax.device_put(rows) if self.layout.host else rows
 
     @cached_property
     def shifts(self) -> tuple[Any, ...]:
@@ -136,6 +126,41 @@ class Problem:
             None if self.layout.length(size) == size else jnp.asarray(size, dtype=float)
             for size in self.sizes
         )
+
+
+@dataclass(frozen=True)
+class Generator(AbstractNetwork):
+    """The network of a generative prior: nothing is observed, all channels are hidden."""
+
+    @property
+    def layout(self) -> Layout:
+        """One vector at a time, on the host."""
+        return Layout("vector", 1, True)
+
+
+@dataclass(frozen=True)
+class Problem(AbstractNetwork):
+    """A chain with its data; `assemble` makes and checks one.
+
+    Attributes:
+        observation: y, shape (n_L,), (n_L, k) for k right-hand sides, (b, n_L) for a stack.
+    """
+
+    observation: Vector
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How vectors are kept."""
+        shape, host = np.shape(self.observation), self.designs[0].xp is np
+        if self.designs[0].count:
+            return Layout("stack", shape[0], host)
+        return Layout("vector", 1, host) if len(shape) == 1 else Layout("columns", shape[1], host)
+
+    @cached_property
+    def observed(self) -> Any:
+        """The observation in rows, on the host where programs read it without a copy."""
+        rows = self.layout.rows(self.layout.xp.asarray(self.observation, dtype=float))
+        return jax.device_put(rows) if self.layout.host else rows
 
 
 def assemble(

@@ -85,7 +85,10 @@ class LayerMixing(NamedTuple):
 class AbstractLayer(Specification):
     """What a chain needs of a layer."""
 
-    ratio: eqx.AbstractVar[Any]
+    @property
+    @abstractmethod
+    def ratio(self) -> Any:
+        """Outputs / inputs."""
 
     @abstractmethod
     def spectrum(self) -> AbstractSpectrum | None:

@@ -133,7 +133,7 @@ class Wishart(AbstractLowRank):
     def level(self, q_hat: Float[Array, ""], mixed: LayerMixing, nodes: int) -> Float[Array, ""]:
         """ln of 1 / delta, from the root x = ln q_hat_u of q_hat_u q_u = q_hat_v q_v / beta.
 
-        The left side rises with q_hat_u, so that there is one root, and the scale is q_hat_u / q_v.
+        The left side rises with q_hat_u: there is one root. The scale is q_hat_u / q_v.
         """
         target = jnp.log(q_hat * mixed.overlap / self.beta)
 

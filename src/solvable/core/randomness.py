@@ -97,3 +97,32 @@ def _aligned(shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
 
 
 _BLOCK_ROWS = 512
+
+
+def symmetric_noise(key: PRNGKeyArray, size: int, scale: float = 1.0) -> np.ndarray:
+    """A symmetric Gaussian matrix: variance scale^2 off the diagonal, twice that on it.
+
+    Args:
+        key: a scalar key.
+        size: rows and columns.
+        scale: standard deviation of an entry off the diagonal.
+    """
+    matrix = normal_matrix(key, (size, size), scale / np.sqrt(2))
+    for i in range(0, size, _TILE):
+        for j in range(i, size, _TILE):
+            upper, lower = (
+                matrix[i : i + _TILE, j : j + _TILE],
+                matrix[j : j + _TILE, i : i + _TILE],
+            )
+            total = upper + lower.T
+            upper[...], lower[...] = total, total.T
+    return matrix
+
+
+def add_outer(matrix: np.ndarray, left: np.ndarray, right: np.ndarray, factor: float) -> None:
+    """Add factor left right^T to a matrix in place, a few rows at a time."""
+    for start in range(0, len(matrix), _TILE):
+        matrix[start : start + _TILE] += np.outer(factor * left[start : start + _TILE], right)
+
+
+_TILE = 512

@@ -5,6 +5,7 @@ design or a tuple of weight matrices, input first.
 """
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,21 +26,25 @@ from solvable.algorithms.programs import bucket
 from solvable.bricks import chain
 from solvable.bricks.chain import HiddenLaw
 from solvable.bricks.chain_facts import blind_layers, unseen_law
-from solvable.bricks.channels.base import AbstractChannel, channel_errors, without_bias
-from solvable.bricks.layer import Layer
+from solvable.bricks.channels.base import AbstractChannel, without_bias
+from solvable.bricks.layer import AbstractLayer, Layer
 from solvable.bricks.priors.base import AbstractPrior, Law, posterior, prior_moments
 from solvable.core.arguments import UNSET, choice, integer
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
-from solvable.core.specification import get, numeric, parameters
+from solvable.core.specification import Specification, get, numeric, parameters
 from solvable.core.status import Status
 from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
 from solvable.models.chain import INPUT, AbstractChainModel, Subject
-from solvable.models.chain_measures import PREDICTIONS, measure
+from solvable.models.chain_measures import measure
 
 
 class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
     """A chain with finite instances, message passing and its state evolution."""
+
+    @abstractmethod
+    def chain(self) -> tuple[AbstractPrior, tuple[Layer, ...]]:
+        """The prior of the input, and the layers, the last one's channel observed."""
 
     def subject(self) -> Subject:
         return INPUT
@@ -48,7 +53,7 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
         """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""
         last = self.chain()[1][-1]
         channel = last.law() if last.spectrum() is None else None
-        return measure(channel, estimate, (instance.signal, *instance.hidden), _blind(self))
+        return measure(channel, estimate, (instance.signal, *instance.hidden), blind_below(self))
 
     def init(self, data: Data, key: PRNGKeyArray) -> Any:
         """The first state; a spectral start where a single layer shows nothing at w = 0."""
@@ -89,7 +94,7 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
             ValueError: if an option is out of its range.
         """
         problem = _problem(self, data)
-        stuck = start is None and len(problem.designs) > 1 and _blind(self) > 0
+        stuck = start is None and len(problem.designs) > 1 and blind_below(self) > 0
         if start is None:
             start = _default_start(self, problem, key)
         outcome = run(self.chain()[1], problem, start=start, observe=observe, **options)
@@ -127,11 +132,11 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
             )
         share = (overlap - low) / (high - low)
         wanted = facts.mean**2 + share * (facts.rho - facts.mean**2)
-        found = [_informed(prior, instance.signal, overlap, key)]
+        found = [informed(prior, instance.signal, overlap, key)]
         for k, truth in enumerate(instance.hidden, start=1):
             law = unseen_law(layers, facts, k)
-            shift = _bias(layers[k - 1], len(truth))
-            found.append(_informed(law, truth, float(wanted[k]), fold(key, k), shift))
+            shift = repeated_bias(layers[k - 1], len(truth))
+            found.append(informed(law, truth, float(wanted[k]), fold(key, k), shift))
         return tuple(found)
 
     def state_evolution(
@@ -144,22 +149,7 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
                 overlap, its value on the Nishimori line.
             iterations: how many steps.
         """
-        brick = numeric(self)
-        _, layers = brick.chain()
-        ends = ["", *(f"_{k}" for k in range(1, len(layers)))]
-        q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
-        path = [chain.start(layers, q, jnp.asarray(self._facts().rho) - q)]
-        for _ in range(iterations):
-            path.append(_updated(brick, path[-1]))
-        along = jax.tree.map(lambda *x: np.stack(x), *path)
-        found = {}
-        for k, end in enumerate(ends):
-            found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
-        if layers[-1].spectrum() is None:
-            at = (along.z_overlap[:, -1], along.z_variance[:, -1])
-            errors = _errors_along(layers[-1].law(), *map(jnp.asarray, at))
-            found |= {name: np.asarray(x) for name, x in zip(PREDICTIONS, errors, strict=True)}
-        return found
+        return evolve(self, start, iterations)
 
 
 _NOTHING = 1e-3  # |estimate|^2 over E x^2 of what tells nothing
@@ -202,8 +192,41 @@ def run(
     return multilayer_vamp.run(problem, **options)
 
 
+def evolve(
+    model: AbstractChainModel, start: Mapping[str, float], iterations: int
+) -> dict[str, Float[np.ndarray, " t"]]:
+    """`state_evolution` of any chain: overlaps and errors of every layer, errors of prediction."""
+    brick = numeric(model)
+    _, layers = brick.chain()
+    ends = [model.label(k) for k in range(len(layers))]
+    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
+    path = [chain.start(layers, q, jnp.asarray(model._facts().rho) - q)]
+    for _ in range(iterations):
+        path.append(_updated(brick, path[-1]))
+    along = jax.tree.map(lambda *x: np.stack(x), *path)
+    found = {}
+    for k, end in enumerate(ends):
+        found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
+    if layers[-1].spectrum() is None:
+        at = (along.z_overlap[:, -1], along.z_variance[:, -1])
+        errors = _errors_along(layers[-1], *map(jnp.asarray, at))
+        found |= {name: np.asarray(column) for name, column in errors.items()}
+    return found
+
+
+def require_complete(model: Specification) -> None:
+    """Raise ValueError if a parameter is unset."""
+    for name in parameters(model):
+        if get(model, name) is UNSET:
+            raise ValueError(f"Argument `{name}` must be set to draw an instance, but was unset.")
+
+
 def draw(
-    model: AbstractChainModel, key: PRNGKeyArray, size: int
+    model: Specification,
+    prior: AbstractPrior,
+    layers: tuple[Layer, ...],
+    key: PRNGKeyArray,
+    size: int,
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Weights and units of one instance.
 
@@ -211,7 +234,9 @@ def draw(
     input, all weights and all channels have streams of their own, folded from `key` by name.
 
     Args:
-        model: a chain with all parameters set.
+        model: with all parameters set.
+        prior: of its input.
+        layers: those to be drawn.
         key: a scalar key.
         size: n_0; n_l = round(ratio n_{l-1}), at least 1.
 
@@ -222,16 +247,13 @@ def draw(
         ValueError: if a parameter is unset, or `size` is not a positive integer.
     """
     size = integer("size", size, low=1)
-    for name in parameters(model):
-        if get(model, name) is UNSET:
-            raise ValueError(f"Argument `{name}` must be set to draw an instance, but was unset.")
-    prior, layers = model.chain()
+    require_complete(model)
     weights, units = [], [np.array(_drawn(numeric(prior), fold(key, "signal"), (size,)))]
     for k, layer in enumerate(layers):
         p = len(units[-1])
         n = max(1, round(float(layer.ratio) * p))
         weights.append(_weights(layer, _stream(key, "design", k), n, p))
-        z, bias = np.zeros(bucket(n)), _bias(layer, n)
+        z, bias = np.zeros(bucket(n)), repeated_bias(layer, n)
         z[:n] = weights[-1] @ units[-1] + (0.0 if bias is None else bias)
         noise = _stream(key, "noise", k)
         units.append(np.array(_drawn(numeric(layer.channel), noise, jnp.asarray(z)))[:n])
@@ -248,37 +270,38 @@ def _weights(layer: Layer, key: PRNGKeyArray, n: int, p: int) -> np.ndarray:
     return normal_matrix(key, (n, p), p**-0.5) if spectrum is None else spectrum.sample(key, n, p)
 
 
-def _problem(model: AbstractChainModel, data: Data) -> Problem:
+def _problem(model: AbstractFiniteChain, data: Data) -> Problem:
     """The chain with its data."""
     prior, layers = model.chain()
-    assert isinstance(prior, AbstractPrior)
     several = isinstance(data.design, list | tuple)
     weights = [as_design(w) for w in (data.design if several else [data.design])]
-    biases = [_bias(layer, w.n) for layer, w in zip(layers, weights, strict=True)]
+    biases = [repeated_bias(layer, w.n) for layer, w in zip(layers, weights, strict=True)]
     return assemble(prior, [layer.channel for layer in layers], weights, data.observation, biases)
 
 
-def _bias(layer: Layer, n: int) -> np.ndarray | None:
+def repeated_bias(layer: Layer, n: int) -> np.ndarray | None:
     """The biases of n outputs: the layer's own, over and over where there are more outputs."""
     return None if layer.bias is None else np.resize(layer.bias, n)
 
 
 @functools.lru_cache(maxsize=64)
-def _blind(model: AbstractChainModel) -> int:
+def blind_below(model: AbstractChainModel) -> int:
     """How many of the lowest layers stay unknown if nothing is known; their sign is free."""
     return blind_layers(model._bare().chain()[1], model._facts())
 
 
-def _default_start(model: AbstractChainModel, problem: Problem, key: PRNGKeyArray) -> Start | None:
+def _default_start(
+    model: AbstractFiniteChain, problem: Problem, key: PRNGKeyArray
+) -> Start | None:
     """A spectral start for one layer that shows nothing at w = 0; none is known for several."""
     design, *others = problem.designs
-    if others or not _blind(model):
+    if others or not blind_below(model):
         return None
     data = Data(design, problem.observation)
     return spectral.start(problem.prior, problem.channels[0], data, key)
 
 
-def _informed(
+def informed(
     law: Any, truth: Any, overlap: float, key: PRNGKeyArray, shift: np.ndarray | None = None
 ) -> Start:
     """The posterior of units given themselves in as much noise as leaves an overlap."""
@@ -323,5 +346,5 @@ def _updated(model: AbstractChainModel, order: Any) -> Any:
 
 
 @eqx.filter_jit
-def _errors_along(channel: Any, q: Array, V: Array) -> tuple[Array, ...]:
-    return jax.lax.map(lambda one: tuple(channel_errors(channel, *one)), (q, V))
+def _errors_along(layer: AbstractLayer, q: Array, V: Array) -> dict[str, Array]:
+    return jax.lax.map(lambda one: layer.errors(*one), (q, V))

@@ -104,13 +104,13 @@ def measure(
     for k, (mean, variance) in enumerate(zip(means, variances, strict=True)):
         at = overlaps(truths[k], mean, variance, k < blind)
         end = f"_{k}" if k else ""
-        found |= {f"overlap{end}": at.cross, f"mse{end}": _mse(at)}
+        found |= {f"overlap{end}": at.cross, f"mse{end}": mean_square_error(at)}
         if channel is not None and k == len(truths) - 1:
             found |= prediction_errors(channel, at)
     return found
 
 
-def _mse(found: Overlaps) -> float:
+def mean_square_error(found: Overlaps) -> float:
     """A sum of squares, so that exact recovery is not a difference of rounded numbers."""
     slope = found.cross / found.estimate if found.estimate > 0 else 0.0
     return found.rest + (slope - 1) ** 2 * found.estimate

@@ -84,5 +84,5 @@ class GLM(AbstractFiniteChain):
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
         """One instance: X (n, p) iid N(0, 1 / p), w*, and y; n = round(alpha p)."""
-        (design,), (signal, outputs) = draw(self, key, size)
+        (design,), (signal, outputs) = draw(self, *self.chain(), key, size)
         return Instance(Data(design, outputs), signal)

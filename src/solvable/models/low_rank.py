@@ -1,21 +1,44 @@
-"""What spiked matrix models share: their theory is that of a chain which ends in a matrix."""
+"""What spiked matrix models share: their theory is that of a chain which ends in a matrix.
 
+An instance is a noisy matrix; message passing is `algorithms.low_rank_amp`, whose estimates are
+measured in the order v, u, and the layers below v.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from solvable.bricks.chain import Layers
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from solvable.algorithms import low_rank_amp
+from solvable.algorithms.convergence import Info, Outcome
+from solvable.algorithms.designs import as_design
+from solvable.algorithms.low_rank_amp import Problem, Side, Start, State
+from solvable.algorithms.problem import Generator
+from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
+from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
 from solvable.bricks.priors.base import AbstractPrior, Law
-from solvable.core.arguments import instance
+from solvable.core.arguments import instance as of_kind
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import fold, numpy_generator
+from solvable.core.specification import numeric
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
 from solvable.models.chain import AbstractChainModel
+from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
+from solvable.models.chain_measures import Overlaps, mean_square_error, overlaps
 
 Spike = AbstractPrior | Generative
+_SEED = 1e-2  # of the second moment: the size of a start that knows nothing
 
 
 def spike(name: str, value: Any) -> Any:
     """The prior of a spike: of independent components, or generative."""
     what = "a prior, as `Gaussian()` or `Generative(...)`"
-    return instance(name, value, (AbstractPrior, Generative), what)
+    return of_kind(name, value, (AbstractPrior, Generative), what)
 
 
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
@@ -25,9 +48,150 @@ def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     return prior, (end,)
 
 
-class AbstractLowRankModel(AbstractChainModel):
-    """A noisy matrix of low rank; the subject of its answers is the spike v."""
+class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
+    """A noisy matrix of rank one; the subject of its answers is the spike v."""
+
+    @abstractmethod
+    def spikes(self) -> tuple[Spike, AbstractPrior | None]:
+        """The priors of v and of u; None for a symmetric matrix."""
+
+    @abstractmethod
+    def problem(self, data: Data) -> Problem:
+        """The matrix with the laws of its spikes, for `low_rank_amp`."""
 
     @property
     def scale_parameter(self) -> str:
         return "delta"
+
+    # ---- instances
+
+    def draw_spike(self, key: PRNGKeyArray, size: int) -> tuple[Any, tuple[np.ndarray, ...]]:
+        """Weights of the network that generates v, or None, and the layers from v downwards."""
+        v, _ = self.spikes()
+        layers = v.layers if isinstance(v, Generative) else ()
+        prior = v.prior if isinstance(v, Generative) else v
+        latent = size
+        for layer in layers[::-1]:
+            latent = max(1, round(latent / float(layer.ratio)))
+        weights, units = draw(self, prior, layers, key, latent)
+        return weights or None, (units[-1], *units[:-1])
+
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """Overlaps and errors of an estimate, up to the sign where that is free.
+
+        Args:
+            estimate: means and variances of v, u and the layers below v, or an array: of v alone.
+            instance: the truth.
+
+        Returns:
+            `overlap` and `mse` of every part, and `matrix_mse` of the matrix without noise.
+        """
+        point = not hasattr(estimate, "means")
+        means, variances = ([estimate], [0.0]) if point else (estimate.means, estimate.variances)
+        top = self.subject().layer
+        blind = blind_below(self)
+        names = [(self.label(top), top < blind)]
+        if self.spikes()[1] is not None:
+            names.append(("_u", top < blind))
+        names += [(self.label(k), k < blind) for k in range(top)]
+        found: dict[str, float] = {}
+        seen: list[Overlaps] = []
+        truths = (instance.signal, *instance.hidden)
+        for truth, mean, variance, (name, free) in zip(
+            truths, means, variances, names, strict=False
+        ):
+            at = overlaps(truth, mean, variance, free)
+            found |= {f"overlap{name}": at.cross, f"mse{name}": mean_square_error(at)}
+            seen.append(at)
+        pair = (seen[0], seen[0]) if self.spikes()[1] is None else tuple(seen[:2])
+        if len(pair) == 2:
+            a, b = pair
+            product = a.truth * b.truth - 2 * a.cross * b.cross + a.estimate * b.estimate
+            found["matrix_mse"] = product
+        return found
+
+    # ---- message passing
+
+    def init(self, data: Data, key: PRNGKeyArray) -> State:
+        problem = self.problem(data)
+        return low_rank_amp.init(problem, self._first(problem, key))
+
+    def step(self, data: Data, state: State) -> tuple[State, Info]:
+        return low_rank_amp.step(self.problem(data), state)
+
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Start | None = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Message passing to convergence.
+
+        Args:
+            data: weights of the network that generates v, or None, and the matrix.
+            key: of the start, a small random vector where the prior's mean is zero.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `low_rank_amp.run`.
+
+        Raises:
+            ValueError: if an option is out of its range.
+        """
+        problem = self.problem(data)
+        start = start or self._first(problem, key)
+        return low_rank_amp.run(problem, start=start, observe=observe, **options)
+
+    def _first(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
+        if not blind_below(self):
+            return None
+        rho = float(problem.v.second_moment)
+        noise = numpy_generator(fold(key, "first")).standard_normal(problem.v.size)
+        return Start(np.sqrt(_SEED * rho) * noise, rho)
+
+    def informed_start(self, instance: Instance, overlap: float, key: PRNGKeyArray) -> Start:
+        """A start of a given overlap: the posterior of v given itself in Gaussian noise.
+
+        Args:
+            instance: what shall be known a little.
+            overlap: of v, between (E v)^2 and E v^2, both excluded.
+            key: of the noise.
+
+        Raises:
+            ValueError: if the overlap is out of its range.
+        """
+        facts, top = self._facts(), self.subject().layer
+        low, high = float(facts.mean[top]) ** 2, float(facts.rho[top])
+        if not low < overlap < high:
+            raise ValueError(
+                f"Argument `start` must be an overlap between {low:g} and {high:g}, "
+                f"but was {overlap}."
+            )
+        prior, layers = numeric(self.chain())
+        law, shift = prior, None
+        if top:
+            layer = layers[top - 1]
+            rho = layer.gain() * jnp.asarray(facts.rho[top - 1])
+            law = HiddenLaw(layer.law(), jnp.zeros(()), rho)
+            shift = repeated_bias(layer, len(instance.signal))
+        found = informed(law, instance.signal, overlap, key, shift)
+        return Start(np.asarray(found.mean), found.variance)
+
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution, each (iterations + 1,), the start first."""
+        return evolve(self, start, iterations)
+
+
+def side(prior: Spike, size: int, weights: Any) -> Side:
+    """A spike as message passing takes it, with the weights of the network below it."""
+    if not isinstance(prior, Generative):
+        return Side(size, prior=prior)
+    designs = tuple(as_design(w, f"weights[{k}]") for k, w in enumerate(weights))
+    layers: tuple[Layer, ...] = prior.layers
+    biases = tuple(repeated_bias(x, w.n) for x, w in zip(layers, designs, strict=True))
+    channels = tuple(layer.channel for layer in layers)
+    return Side(size, network=Generator(prior.prior, channels, designs, biases))

@@ -100,5 +100,5 @@ class MultiLayer(AbstractFiniteChain):
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
         """One instance: W_1, ..., W_L, input, hidden units and y; n_0 = size."""
-        weights, (signal, *hidden, outputs) = draw(self, key, size)
+        weights, (signal, *hidden, outputs) = draw(self, *self.chain(), key, size)
         return Instance(Data(weights, outputs), signal, tuple(hidden))

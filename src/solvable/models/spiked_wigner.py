@@ -3,13 +3,17 @@
 from typing import Any
 
 import equinox as eqx
+from jaxtyping import PRNGKeyArray
 
+from solvable.algorithms.low_rank_amp import Problem
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wigner
 from solvable.bricks.priors.base import Law
 from solvable.core.arguments import UNSET, parameter, positive
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import add_outer, fold, symmetric_noise
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, spike
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
 
 CARD = dict(
     kind="model",
@@ -64,5 +68,22 @@ class SpikedWigner(AbstractLowRankModel):
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "")
 
+    def spikes(self) -> tuple[Spike, None]:
+        return self.prior, None
+
     def chain(self) -> tuple[Law, Layers]:
-        return ended(self.prior, Wigner(self.delta))
+        return ended(self.prior, Wigner(delta=self.delta))
+
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance: Y (p, p), v, and the layers below v; p = size.
+
+        With a generative prior p / k is as near to the product of the ratios as whole numbers are.
+        """
+        weights, (v, *latent) = self.draw_spike(key, size)
+        matrix = symmetric_noise(fold(key, "matrix"), len(v), float(self.delta) ** 0.5)
+        add_outer(matrix, v, v, len(v) ** -0.5)
+        return Instance(Data(weights, matrix), v, tuple(latent))
+
+    def problem(self, data: Data) -> Problem:
+        matrix = data.observation
+        return Problem(matrix, float(self.delta), side(self.prior, len(matrix), data.design))

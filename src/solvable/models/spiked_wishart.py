@@ -3,13 +3,19 @@
 from typing import Any
 
 import equinox as eqx
+import numpy as np
+from jaxtyping import PRNGKeyArray
 
+from solvable.algorithms.low_rank_amp import Problem
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wishart
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.core.arguments import UNSET, instance, parameter, positive
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import add_outer, fold, normal_matrix
+from solvable.core.specification import numeric
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, spike
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
 
 CARD = dict(
     kind="model",
@@ -80,5 +86,25 @@ class SpikedWishart(AbstractLowRankModel):
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "_v")
 
+    def spikes(self) -> tuple[Spike, AbstractPrior]:
+        return self.prior_v, self.prior_u
+
     def chain(self) -> tuple[Law, Layers]:
-        return ended(self.prior_v, Wishart(self.prior_u, self.beta, self.delta))
+        end = Wishart(prior_u=self.prior_u, beta=self.beta, delta=self.delta)
+        return ended(self.prior_v, end)
+
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance: Y (n, p), v, u and the layers below v; p = size, n = round(beta p)."""
+        weights, (v, *latent) = self.draw_spike(key, size)
+        p = len(v)
+        n = max(1, round(float(self.beta) * p))
+        u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), (n,)))
+        matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
+        add_outer(matrix, u, v, p**-0.5)
+        return Instance(Data(weights, matrix), v, (u, *latent))
+
+    def problem(self, data: Data) -> Problem:
+        matrix = data.observation
+        n, p = matrix.shape
+        v, u = side(self.prior_v, p, data.design), side(self.prior_u, n, None)
+        return Problem(matrix, float(self.delta), v, u)
