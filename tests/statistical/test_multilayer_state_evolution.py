@@ -9,6 +9,7 @@ a model. Seeds are fixed.
 import numpy as np
 import pytest
 import scipy.stats
+from tests.statistical.extrapolation import assert_vanishes, extrapolated
 
 import solvable as sv
 from solvable.bricks.chain_facts import numeric_facts
@@ -99,31 +100,15 @@ def measured(model, size, seed):
     return np.array(path)
 
 
-def extrapolated(means, errors, sizes):
-    """Mean at infinite size and its standard error, with a bias of order 1 / N removed."""
-    small, large = sizes
-    weight = large / (large - small)
-    limit = weight * means[1] - (weight - 1) * means[0]
-    return limit, np.hypot(weight * errors[1], (weight - 1) * errors[0])
-
-
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_overlaps_of_all_layers_follow_state_evolution(model):
     wanted = predicted(model)
     sizes, counts = (150, 600), (64, 24)
-    means, errors = [], []
-    for size, count in zip(sizes, counts, strict=True):
-        runs = np.array([measured(model, size, seed) - wanted for seed in range(count)])
-        means.append(runs.mean(axis=0))
-        errors.append(runs.std(axis=0, ddof=1) / np.sqrt(count))
-    limit, error = extrapolated(means, errors, sizes)
-    comparisons = limit.size
-    degrees = counts[1] - 1
-    bound = scipy.stats.t.ppf(1 - LEVEL / (2 * comparisons), degrees)
-    np.testing.assert_array_less(np.abs(limit) / error, bound)
-    # the spread is that of a self-averaging quantity
-    ratio = errors[0] ** 2 * counts[0] * sizes[0] / (errors[1] ** 2 * counts[1] * sizes[1])
-    assert 0.2 < np.median(ratio) < 5
+    runs = [
+        np.array([measured(model, size, seed) - wanted for seed in range(count)])
+        for size, count in zip(sizes, counts, strict=True)
+    ]
+    assert_vanishes(runs, sizes, LEVEL)
 
 
 def test_converged_runs_lie_on_the_curve():

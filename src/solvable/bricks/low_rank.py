@@ -116,7 +116,12 @@ class Wishart(AbstractLowRank):
     ) -> tuple[Float[Array, ""], PriorMoments]:
         """The signal-to-noise ratio that u sees, copies q / delta, and its moments there."""
         q_hat = copies * q / self.delta
-        return q_hat, prior_moments(self.prior_u, jnp.maximum(q_hat, 1e-30), nodes)
+        seen = prior_moments(self.prior_u, jnp.where(q_hat > 0, q_hat, 1.0), nodes)
+        rho, dark = self.prior_u.second_moment(), self.prior_u.first_moment() ** 2
+        blind = PriorMoments(dark, rho - dark, jnp.zeros_like(q_hat))
+        return q_hat, PriorMoments(
+            *(jnp.where(q_hat > 0, a, b) for a, b in zip(seen, blind, strict=True))
+        )
 
     def shown(
         self,

@@ -1,4 +1,4 @@
-"""Double precision: switched on at import, checked at every public entry."""
+"""Double precision, switched on at import and checked at every public entry; compiled programs."""
 
 import os
 from pathlib import Path
@@ -41,3 +41,7 @@ def enable_compilation_cache(directory: Path | None = None) -> Path:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     return directory
+
+
+if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+    enable_compilation_cache()

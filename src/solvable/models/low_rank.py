@@ -182,8 +182,21 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     def state_evolution(
         self, start: Mapping[str, float], iterations: int
     ) -> dict[str, Float[np.ndarray, " t"]]:
-        """Observables along state evolution, each (iterations + 1,), the start first."""
-        return evolve(self, start, iterations)
+        """Observables along state evolution, each (iterations + 1,), the start first.
+
+        An iteration finds u from the means of v that it starts with, so that u lags one behind.
+        """
+        found = evolve(self, start, iterations)
+        _, prior_u = self.spikes()
+        if prior_u is None:
+            return found
+        rho_u = float(prior_u.second_moment())
+        first = float(start.get("overlap_u", prior_u.first_moment() ** 2))
+        overlap = np.r_[first, found["overlap_u"][:-1]]
+        error = np.r_[rho_u - first, found["mse_u"][:-1]]
+        v = self.subject().label
+        matrix = rho_u * found[f"mse{v}"] + error * found[f"overlap{v}"]
+        return found | {"overlap_u": overlap, "mse_u": error, "matrix_mse": matrix}
 
 
 def side(prior: Spike, size: int, weights: Any) -> Side:

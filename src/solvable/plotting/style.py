@@ -37,8 +37,16 @@ _LABELS = {
     "delta": r"noise variance $\Delta$",
     "pre_delta": r"noise variance before the activation",
     "rho": r"fraction of nonzeros $\rho$",
-    "overlap": r"overlap with the teacher $q$",
+    "overlap": r"overlap with the truth $q$",
+    "overlap_u": r"overlap of the spike $u$",
+    "overlap_v": r"overlap of the spike $v$",
     "mse": "mean squared error per variable",
+    "mse_u": r"mean squared error of $u$ per variable",
+    "mse_v": r"mean squared error of $v$ per variable",
+    "matrix_mse": "mean squared error\nof the matrix per entry",
+    "overlap_pca": r"squared cosine of PCA",
+    "overlap_lamp": r"squared cosine of LAMP",
+    "beta": r"rows per column $\beta = n / p$",
     "free_entropy": "free entropy (nats per variable)",
     "mutual_information": "mutual information (nats per variable)",
     "generalization_error": "generalization error\n"
@@ -63,7 +71,7 @@ _ALGORITHMS = {
     "logistic_regression": "logistic regression",
     "mlp": "small neural network",
 }
-_SYMBOLS = {"alpha": r"\alpha", "delta": r"\Delta", "rho": r"\rho"}
+_SYMBOLS = {"alpha": r"\alpha", "beta": r"\beta", "delta": r"\Delta", "rho": r"\rho"}
 _SHORT = {"weak_recovery": "WR", "information_theoretic": "IT", "algorithmic": "AMP"}
 
 # A style sheet can only be applied through matplotlib's global parameters; they are put back on
