@@ -15,11 +15,10 @@ from typing import Any, Final
 import equinox as eqx
 import numpy as np
 import scipy.optimize
-import scipy.sparse.linalg
 from jaxtyping import Float, PRNGKeyArray
-from threadpoolctl import threadpool_limits
 
 from solvable.algorithms.designs import AbstractDesign, Stack, as_design
+from solvable.algorithms.eigenvectors import leading_eigenvector
 from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.programs import elementwise
 from solvable.bricks.channels.base import AbstractChannel, blind_snr, output_moments
@@ -178,26 +177,18 @@ def _second_moments(
 
 
 def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.ndarray:
-    """Eigenvector of the largest (signed) eigenvalue, by Lanczos iteration."""
-    p = design.p
+    """Eigenvector of the largest (signed) eigenvalue of X^T diag(T) X.
+
+    The tolerance is loose: the vector's distance from the signal is far larger.
+    """
 
     def product(v: np.ndarray) -> np.ndarray:
-        return np.asarray(design.rmatvec(T * np.asarray(design.matvec(v.ravel()))))
+        return np.asarray(design.rmatvec(T * np.asarray(design.matvec(v))))
 
-    linear: Any = scipy.sparse.linalg.LinearOperator  # its stubs know only the base class
-    operator = linear((p, p), matvec=product, dtype=np.float64)
-    first = numpy_generator(key).standard_normal(p)
-    if p < _DENSE:
-        return np.linalg.eigh(operator @ np.eye(p))[1][:, -1]
-    # One thread: numpy's and ARPACK's BLAS would wait for each other, and one core fills the
-    # memory bus. A loose tolerance: the vector's distance from the signal is far larger.
-    with threadpool_limits(1):
-        largest: Any = scipy.sparse.linalg.eigsh
-        _, vectors = largest(operator, k=1, which="LA", v0=first, tol=1e-2, ncv=40)
-    return vectors[:, 0] / np.linalg.norm(vectors[:, 0])
+    first = numpy_generator(key).standard_normal(design.p)
+    return leading_eigenvector(product, first, tolerance=1e-2).vector
 
 
 _BLIND: Final = 1e-12
 _SMALLEST_MOMENT: Final = 0.05  # T is bounded below by -19: outputs with z near 0 say little
 _LARGEST_OVERLAP: Final = 0.99
-_DENSE: Final = 64
