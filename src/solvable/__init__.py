@@ -16,6 +16,7 @@ _HOMES = {
     "phase_diagram": "solvable.studies.phase",
     "experiment": "solvable.studies.experiment",
     "infer": "solvable.studies.infer",
+    "denoise": "solvable.studies.denoise",
     "parse": "solvable.core.specification",
     "Status": "solvable.core.status",
     "GLM": "solvable.models.glm",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart
     from solvable.studies.curve import curve
+    from solvable.studies.denoise import denoise
     from solvable.studies.entropy import entropy
     from solvable.studies.experiment import experiment
     from solvable.studies.infer import infer

@@ -299,7 +299,9 @@ def observables(dataset: xr.Dataset) -> list[str]:
     found = [
         str(name)
         for name, values in dataset.data_vars.items()
-        if "branch" in values.dims and name not in BOOKKEEPING
+        if "branch" in values.dims
+        and name not in BOOKKEEPING
+        and not str(name).endswith("_status")
     ]
     return _as_on_the_card(dataset, found)
 
@@ -336,6 +338,9 @@ def _curve(dataset: xr.Dataset) -> dict[str, Any]:
         for name in ("error_bound", *observables(dataset)):
             values = one[name].transpose(*over, ...)
             entry[name] = _nested(values)
+            if f"{name}_status" in one:
+                codes = one[f"{name}_status"].transpose(*over)
+                entry[f"{name}_status"] = statuses(_nested(codes))
         branches[str(branch)] = entry
     return {
         "model": dataset.attrs["model"],

@@ -96,7 +96,7 @@ class Covariance:
     ridge: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "factor", _matrix("factor", self.factor))
+        object.__setattr__(self, "factor", finite_matrix("factor", self.factor))
         object.__setattr__(self, "scale", positive("scale", self.scale))
         object.__setattr__(self, "ridge", non_negative("ridge", self.ridge))
         if self.rho == 0:
@@ -113,7 +113,7 @@ class Covariance:
         Raises:
             ValueError: if the samples are not finite or are all the same.
         """
-        X = _matrix("samples", samples)
+        X = finite_matrix("samples", samples)
         centered = X - X.mean(axis=0, dtype=np.float64).astype(X.dtype)
         if not np.any(centered):
             raise fail("samples", "hold two that differ", samples)
@@ -172,7 +172,7 @@ def pca_wigner(
     Raises:
         ValueError: if Y is not square, not symmetric, not finite, or zero.
     """
-    Y = _symmetric(Y)
+    Y = symmetric_matrix("Y", Y)
     times = _symmetric_product(Y)
     p = len(Y)
     found = leading_eigenvector(
@@ -202,7 +202,7 @@ def pca_wishart(
     Raises:
         ValueError: if Y is no matrix, not finite, or zero.
     """
-    Y = _not_zero("Y", _matrix("Y", Y))
+    Y = _not_zero("Y", finite_matrix("Y", Y))
     p = Y.shape[1]
     found = leading_eigenvector(
         lambda v: _gram_product(Y, v) / p,
@@ -247,7 +247,7 @@ def lamp_wigner(
         >>> bool(np.dot(found.vector, v) ** 2 / 200 / np.dot(v, v) > 0.8)
         True
     """
-    Y = _symmetric(Y)
+    Y = symmetric_matrix("Y", Y)
     K, delta, rho = _known(covariance, delta, rho, len(Y))
     times = _symmetric_product(Y)
     p = len(Y)
@@ -284,7 +284,7 @@ def lamp_wishart(
         ValueError: if Y is no matrix or not finite, the covariance is of another dimension, or a
             number is not positive.
     """
-    Y = _matrix("Y", Y)
+    Y = finite_matrix("Y", Y)
     n, p = Y.shape
     K, delta, rho = _known(covariance, delta, rho, p)
 
@@ -317,7 +317,7 @@ def _known(
 ) -> tuple[Covariance, float, float]:
     """Covariance, noise and second moment, checked."""
     if not isinstance(covariance, Covariance):
-        covariance = Covariance(_matrix("covariance", covariance))
+        covariance = Covariance(finite_matrix("covariance", covariance))
     K = instance("covariance", covariance, Covariance, "a Covariance or a factor")
     if K.dimension != p:
         raise ValueError(
@@ -369,7 +369,7 @@ def _blocks(matrix: Matrix) -> list[Matrix]:
     return [matrix[start : start + rows] for start in range(0, len(matrix), rows)]
 
 
-def _matrix(name: str, value: Any) -> Matrix:
+def finite_matrix(name: str, value: Any) -> Matrix:
     """A finite float32 or float64 matrix without a copy; other numbers become float64."""
     single_or_double = isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64)
     if not single_or_double or value.ndim != 2 or value.size == 0:
@@ -381,12 +381,12 @@ def _matrix(name: str, value: Any) -> Matrix:
     return matrix
 
 
-def _symmetric(value: Any) -> Matrix:
-    """Y, if it is square and equal to its transpose up to rounding; compared tile by tile."""
-    Y = _matrix("Y", value)
+def symmetric_matrix(name: str, value: Any) -> Matrix:
+    """A square matrix equal to its transpose up to rounding; compared tile by tile."""
+    Y = finite_matrix(name, value)
     if Y.shape[0] != Y.shape[1]:
-        raise fail("Y", "be a square matrix", Y)
-    largest = _not_zero("Y", Y).dtype.type(0)
+        raise fail(name, "be a square matrix", Y)
+    largest = _not_zero(name, Y).dtype.type(0)
     starts = range(0, len(Y), _TILE)
     worst = largest
     for i in starts:
@@ -396,7 +396,7 @@ def _symmetric(value: Any) -> Matrix:
             largest = max(largest, np.abs(tile).max())
     if worst > _ASYMMETRY * largest:
         raise ValueError(
-            f"Argument `Y` must be symmetric, but Y and its transpose differed by {worst:.3g}."
+            f"Argument `{name}` must be symmetric, but differed from its transpose by {worst:.3g}."
         )
     return Y
 

@@ -15,6 +15,7 @@ import typer
 from solvable.cli import (
     cite,
     curve,
+    denoise,
     entropy,
     experiment,
     gallery,
@@ -45,6 +46,7 @@ for _command, _name in (
     (phase.phase, "phase"),
     (experiment.experiment, "experiment"),
     (infer.infer, "infer"),
+    (denoise.denoise, "denoise"),
     (entropy.entropy, "entropy"),
     (gallery.gallery, "gallery"),
     (rerun.rerun, "rerun"),

@@ -101,7 +101,7 @@ def infer(
     if out is not None:
         files = {"design": design, "observation": observation}
         made_by = io.provenance("infer", model, {**files, **options}, seed=options["seed"])
-        desk.wrote(io.write_arrays(out / "infer.npz", **_arrays(document), provenance=made_by))
+        desk.wrote(io.write_arrays(out / "infer.npz", **arrays_of(document), provenance=made_by))
     desk.note(posterior.message)
     desk.answer(document, lambda width: tables.infer(document))
     return int(not Status[document["status"]].is_answer)
@@ -133,11 +133,11 @@ def with_biases(model: Any, biases: list[np.ndarray | None]) -> Any:
     return type(model)(prior=model.prior, layers=layers)
 
 
-def _arrays(document: dict[str, Any]) -> dict[str, Any]:
+def arrays_of(document: dict[str, Any]) -> dict[str, Any]:
     """What a file keeps of the answer; null is NaN."""
     import numpy as np
 
-    numbers = ("mean", "variance", "estimated_mse")
+    numbers = ("mean", "variance", "mean_u", "variance_u", "estimated_mse", "expected_mse")
     return {
         name: np.array(value, dtype=float) if name in numbers else np.array(value)
         for name, value in document.items()

@@ -256,6 +256,26 @@ def infer(document: Mapping[str, Any]) -> list[Any]:
     return [Text(str(document["model"])), table(["posterior", ""], rows)]
 
 
+def denoise(document: Mapping[str, Any]) -> list[Any]:
+    """A summary of the spike behind a matrix."""
+    mean, variance = (np.array(document[name], dtype=float) for name in ("mean", "variance"))
+    rows = [["components of v", str(len(mean))]]
+    if "mean_u" in document:
+        rows.append(["components of u", str(len(document["mean_u"]))])
+    rows += [
+        ["noise variance delta", number(float(document["delta"]))],
+        ["scale of the matrix", number(float(document["scale"]))],
+        ["posterior means of v", _spread(mean)],
+        ["posterior variances of v", _spread(variance)],
+        ["estimated mse", number(float(document["estimated_mse"]))],
+        ["mse that theory expects", number(float(document["expected_mse"]))],
+        ["iterations", str(document["iterations"])],
+        ["status", str(document["status"])],
+    ]
+    told = [Text(str(document[name])) for name in ("noise", "verdict")]
+    return [Text(str(document["model"])), table(["spike", ""], rows), *told]
+
+
 def _spread(values: np.ndarray) -> str:
     """The value of all, or the smallest and the largest."""
     low, high = number(float(values.min())), number(float(values.max()))

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -10,8 +10,21 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from solvable.core.branches import Limits
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import Specification
+from solvable.core.status import Status
 
 Order = Any  # any pytree of order parameters
+
+
+class Shared(NamedTuple):
+    """An observable that is the same on every branch.
+
+    Attributes:
+        values: at many scales; NaN where there is no formula.
+        status: converged, or unsupported for all of them.
+    """
+
+    values: Float[np.ndarray, " n"]
+    status: Status
 
 
 class AbstractReplicaModel(Specification):
@@ -84,6 +97,10 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
     @abstractmethod
     def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Part of `mutual_information` that is about the model's own noise, at many scales."""
+
+    @abstractmethod
+    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
+        """Observables that are no branch's own but other methods', at many scales."""
 
 
 class AbstractInstanceModel(Specification):

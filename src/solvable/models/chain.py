@@ -46,7 +46,7 @@ from solvable.core.continuation import Curve, corrected, trace, with_jacobian
 from solvable.core.quadrature import ORDER
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
-from solvable.models.base import AbstractScalarReplicaModel
+from solvable.models.base import AbstractScalarReplicaModel, Shared
 from solvable.models.chain_known import best_known, known_layers
 
 _NESTED_NODES = 6
@@ -331,6 +331,9 @@ class PartOfChain(AbstractChainModel):
 
     def chain(self) -> tuple[Law, Layers]:
         return self.law, self.layers
+
+    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
+        return {}
 
 
 def _unseen_observables(

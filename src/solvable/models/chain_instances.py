@@ -34,7 +34,7 @@ from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.specification import Specification, get, numeric, parameters
 from solvable.core.status import Status
-from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
 from solvable.models.chain import INPUT, AbstractChainModel, Subject
 from solvable.models.chain_measures import measure
 
@@ -48,6 +48,9 @@ class AbstractFiniteChain(AbstractChainModel, AbstractInstanceModel, AbstractMes
 
     def subject(self) -> Subject:
         return INPUT
+
+    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
+        return {}
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; see `chain_measures.measure`."""

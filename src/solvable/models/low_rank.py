@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -16,6 +17,7 @@ from solvable.algorithms import low_rank_amp
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.algorithms.designs import as_design
 from solvable.algorithms.low_rank_amp import Problem, Side, Start, State
+from solvable.algorithms.low_rank_spectral import Covariance
 from solvable.algorithms.problem import Generator
 from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
@@ -24,14 +26,18 @@ from solvable.bricks.low_rank import AbstractLowRank
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
+from solvable.core.random_matrix import AbstractLinearized
 from solvable.core.randomness import fold, numpy_generator
 from solvable.core.specification import numeric
-from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
+from solvable.core.spectral_laws import SpectralLaw, feature_covariance_law
+from solvable.core.status import Status
+from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
 from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
 from solvable.models.chain_measures import Overlaps, mean_square_error, overlaps
 
 Spike = AbstractPrior | Generative
+_CENTERED = 1e-12  # squared means below it are rounding
 _SEED = 1e-2  # of the second moment: the size of a start that knows nothing
 
 
@@ -51,6 +57,8 @@ def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
 class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
     """A noisy matrix of rank one; the subject of its answers is the spike v."""
 
+    delta: eqx.AbstractVar[Any]
+
     @abstractmethod
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
         """The priors of v and of u; None for a symmetric matrix."""
@@ -63,12 +71,70 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     def scale_parameter(self) -> str:
         return "delta"
 
+    # ---- spectral methods
+
+    @abstractmethod
+    def pca(self, delta: float) -> float:
+        """Squared cosine of v with the leading eigenvector of the matrix."""
+
+    @abstractmethod
+    def linearized(self, law: SpectralLaw, delta: float) -> AbstractLinearized:
+        """Theory of linearized message passing (LAMP) for a covariance law of v."""
+
+    def covariance(self) -> tuple[float, float] | None:
+        """kappa_1, kappa_* of K = kappa_1^2 W W^T / k + kappa_*^2 I, the covariance of v.
+
+        None where there is no formula: for independent components, more than one layer, weights of
+        a given spectrum, or a mean of v, which LAMP does not expect.
+        """
+        facts = self._facts()
+        v, u = self.spikes()
+        layers: tuple[Layer, ...] = v.layers if isinstance(v, Generative) else ()
+        if len(layers) != 1 or layers[0].spectrum() is not None:
+            return None
+        means = [facts.dark[0], facts.dark[1]]
+        if u is not None:
+            means.append(float(u.first_moment()) ** 2)
+        if np.any(np.array(means) > _CENTERED):
+            return None
+        linear = float(facts.gain[0] * facts.rho[0])
+        return linear**0.5, max(float(facts.rho[1]) - linear, 0.0) ** 0.5
+
+    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
+        """Squared cosines of PCA, and for generative priors of LAMP (Aubin et al. 2019)."""
+        pca = np.array([self.pca(1 / scale) for scale in scales])
+        found = {"overlap_pca": Shared(pca, Status.converged)}
+        v, _ = self.spikes()
+        if not isinstance(v, Generative):
+            return found
+        parts, lamp, status = self.covariance(), np.full(len(scales), np.nan), Status.unsupported
+        if parts is not None:
+            law = feature_covariance_law(float(v.layers[0].ratio), *parts)
+            lamp = [self.linearized(law, 1 / scale).squared_cosine for scale in scales]
+            status = Status.converged
+        return found | {"overlap_lamp": Shared(np.array(lamp), status)}
+
+    @abstractmethod
+    def leading(self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray) -> Any:
+        """The spectral estimate of v: LAMP's, or PCA's where the covariance is not known."""
+
+    def spectral(self, name: str, instance: Instance, key: PRNGKeyArray) -> tuple[float, Status]:
+        """Squared cosine of v with the estimate of "pca" or "lamp" on an instance."""
+        known, v = None, np.asarray(instance.signal)
+        if name == "lamp":
+            parts = self.covariance()
+            assert parts is not None
+            known = Covariance(instance.data.design[0], scale=parts[0] ** 2, ridge=parts[1] ** 2)
+        found = self.leading(instance.data.observation, known, key)
+        cosine = found.vector @ v / np.sqrt((found.vector @ found.vector) * (v @ v))
+        return float(cosine) ** 2, found.status
+
     # ---- instances
 
     def draw_spike(self, key: PRNGKeyArray, size: int) -> tuple[Any, tuple[np.ndarray, ...]]:
         """Weights of the network that generates v, or None, and the layers from v downwards."""
         v, _ = self.spikes()
-        layers = v.layers if isinstance(v, Generative) else ()
+        layers: tuple[Layer, ...] = v.layers if isinstance(v, Generative) else ()
         prior = v.prior if isinstance(v, Generative) else v
         latent = size
         for layer in layers[::-1]:

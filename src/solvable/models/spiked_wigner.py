@@ -6,12 +6,20 @@ import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
 from solvable.algorithms.low_rank_amp import Problem
+from solvable.algorithms.low_rank_spectral import (
+    Covariance,
+    WignerEstimate,
+    lamp_wigner,
+    pca_wigner,
+)
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wigner
 from solvable.bricks.priors.base import Law
 from solvable.core.arguments import UNSET, parameter, positive
 from solvable.core.instance import Data, Instance
+from solvable.core.random_matrix import WignerLinearized, WignerPCA
 from solvable.core.randomness import add_outer, fold, symmetric_noise
+from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
 from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
 
@@ -23,7 +31,15 @@ CARD = dict(
         "prior": "a prior, of the components of v, or `Generative`",
         "delta": "> 0, variance of the noise",
     },
-    observables=["overlap", "mse", "matrix_mse", "free_entropy", "mutual_information"],
+    observables=[
+        "overlap",
+        "mse",
+        "matrix_mse",
+        "free_entropy",
+        "mutual_information",
+        "overlap_pca",
+        "overlap_lamp",
+    ],
     thresholds=[
         "weak_recovery",
         "information_theoretic",
@@ -47,7 +63,8 @@ class SpikedWigner(AbstractLowRankModel):
     whose stationarity is state evolution, q = q_v(q / delta). `overlap` and `mse` are of v, up to
     the global sign where the prior is even; `overlap_0`, `mse_0`, ... of the layers of a
     generative prior, the latent vector first; `matrix_mse` of v v^T, rho^2 - q^2. `free_entropy`
-    is rho^2 / (4 delta) - i.
+    is rho^2 / (4 delta) - i. `overlap_pca` and, for generative priors, `overlap_lamp` are the
+    squared cosines with v that spectral methods reach, the same on every branch.
 
     Args:
         prior: law of the components of the spike, or a generative prior.
@@ -83,6 +100,20 @@ class SpikedWigner(AbstractLowRankModel):
         matrix = symmetric_noise(fold(key, "matrix"), len(v), float(self.delta) ** 0.5)
         add_outer(matrix, v, v, len(v) ** -0.5)
         return Instance(Data(weights, matrix), v, tuple(latent))
+
+    def pca(self, delta: float) -> float:
+        return WignerPCA(delta, float(self._facts().rho_z)).squared_cosine
+
+    def linearized(self, law: SpectralLaw, delta: float) -> WignerLinearized:
+        return WignerLinearized(law, delta)
+
+    def leading(
+        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray
+    ) -> WignerEstimate:
+        if covariance is None:
+            return pca_wigner(matrix, key=key)
+        rho = float(self._facts().rho_z)
+        return lamp_wigner(matrix, covariance, float(self.delta), rho, key=key)
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation

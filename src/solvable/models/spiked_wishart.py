@@ -1,5 +1,6 @@
 """The spiked Wishart model: a rectangular matrix of rank one in noise."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -7,13 +8,21 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from solvable.algorithms.low_rank_amp import Problem
+from solvable.algorithms.low_rank_spectral import (
+    Covariance,
+    WishartEstimate,
+    lamp_wishart,
+    pca_wishart,
+)
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wishart
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.core.arguments import UNSET, instance, parameter, positive
 from solvable.core.instance import Data, Instance
+from solvable.core.random_matrix import WishartLinearized, WishartPCA
 from solvable.core.randomness import add_outer, fold, normal_matrix
 from solvable.core.specification import numeric
+from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
 from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
 
@@ -35,6 +44,8 @@ CARD = dict(
         "matrix_mse",
         "free_entropy",
         "mutual_information",
+        "overlap_pca",
+        "overlap_lamp",
     ],
     thresholds=[
         "weak_recovery",
@@ -59,7 +70,9 @@ class SpikedWishart(AbstractLowRankModel):
 
     whose stationarity is state evolution, q_u = q_u(q_v / delta), q_v = q_v(beta q_u / delta).
     `overlap_u`, `mse_u`, `overlap_v`, `mse_v`; `matrix_mse` of u v^T, rho_u rho_v - q_u q_v;
-    `free_entropy` is beta rho_u rho_v / (2 delta) - i.
+    `free_entropy` is beta rho_u rho_v / (2 delta) - i. `overlap_pca` and, for generative priors,
+    `overlap_lamp` are the squared cosines with v that spectral methods reach, the same on every
+    branch.
 
     Args:
         prior_u: law of the components of u.
@@ -102,6 +115,28 @@ class SpikedWishart(AbstractLowRankModel):
         matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
         add_outer(matrix, u, v, p**-0.5)
         return Instance(Data(weights, matrix), v, (u, *latent))
+
+    def pca(self, delta: float) -> float:
+        rho_u = float(self.prior_u.second_moment())
+        rho_v = float(self._facts().rho_z)
+        return WishartPCA(delta, float(self.beta), rho_u, rho_v).squared_cosine
+
+    def linearized(self, law: SpectralLaw, delta: float) -> WishartLinearized:
+        """With sqrt(rho_u) v in place of v, u has unit variance."""
+        rho_u = float(self.prior_u.second_moment())
+        scaled = SpectralLaw(rho_u * law.nodes, law.weights)
+        return WishartLinearized(scaled, delta, float(self.beta))
+
+    def leading(
+        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray
+    ) -> WishartEstimate:
+        if covariance is None:
+            return pca_wishart(matrix, key=key)
+        # with u of unit variance
+        rho_u = float(self.prior_u.second_moment())
+        known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
+        rho = rho_u * float(self._facts().rho_z)
+        return lamp_wishart(matrix, known, float(self.delta), rho, key=key)
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation

@@ -70,6 +70,8 @@ _ALGORITHMS = {
     "logistic": "logistic regression",
     "logistic_regression": "logistic regression",
     "mlp": "small neural network",
+    "pca": "PCA",
+    "lamp": "LAMP",
 }
 _SYMBOLS = {"alpha": r"\alpha", "beta": r"\beta", "delta": r"\Delta", "rho": r"\rho"}
 _SHORT = {"weak_recovery": "WR", "information_theoretic": "IT", "algorithmic": "AMP"}

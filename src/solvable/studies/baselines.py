@@ -4,7 +4,8 @@ They know neither the prior nor the channel, only whether outputs are labels or 
 
 * `ridge` and `lasso` for linear outputs,
 * `logistic` regression for labels that change sign with z,
-* `mlp`, a small neural network, for everything else (even channels, other functions of z).
+* `mlp`, a small neural network, for everything else (even channels, other functions of z),
+* `pca`, and `lamp` where the spike's covariance is known, for spiked matrices.
 
 Scikit-learn is imported where it is used.
 """
@@ -24,6 +25,7 @@ from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.status import Status
 from solvable.models.glm import GLM
+from solvable.models.low_rank import AbstractLowRankModel
 
 Predictor = Callable[[Float[np.ndarray, "m p"]], Float[np.ndarray, " m"]]
 
@@ -43,7 +45,9 @@ class Fit(NamedTuple):
 
 
 def baseline_names(model: Any) -> tuple[str, ...]:
-    """The methods that suit a GLM: any of "ridge", "lasso", "logistic", "mlp"; none for others."""
+    """The methods that suit a GLM: any of "ridge", "lasso", "logistic", "mlp"; or a matrix."""
+    if isinstance(model, AbstractLowRankModel):
+        return ("pca",) if model.covariance() is None else ("pca", "lamp")
     if not isinstance(model, GLM):
         return ()
     if isinstance(model.channel, Linear):
@@ -61,17 +65,20 @@ def run_baseline(
     `ridge` and `lasso` are judged by all observables of their weights as a point estimate. The
     weights of `logistic` have no scale, so only their 0-1 error counts, exact like AMP's. `mlp` is
     judged on fresh data: 0-1 error for labels, squared error for numbers. What does not apply is
-    left out.
+    left out. `pca` and `lamp` are judged by their squared cosine with v.
 
     Args:
         name: one of `baseline_names`.
-        model: the GLM that made the instance.
+        model: that made the instance.
         instance: the data, and the signal for measuring.
         key: of the method's own random choices and of the fresh data.
 
     Returns:
         Observables by name, and how the solver ended.
     """
+    if isinstance(model, AbstractLowRankModel):
+        cosine, ended = model.spectral(name, instance, key)
+        return {f"overlap_{name}": cosine}, ended
     fit = _FITS[name](model, instance.data, key)
     if fit.estimate is not None:
         found = model.measure(fit.estimate, instance)

@@ -12,7 +12,7 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import get, parameters, replace, resolve
 from solvable.core.status import Status
 from solvable.models import scalar
-from solvable.models.base import AbstractScalarReplicaModel
+from solvable.models.base import AbstractScalarReplicaModel, Shared
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,12 +98,16 @@ class _Row:
 
     Attributes:
         values: observables, error bound, residual and steps of every fixed point, in one list.
+        shared: observables that are the same on every branch, along the scale.
         places: branch name -> (positions along the scale, positions in that list, statuses).
     """
 
-    def __init__(self, count: int, values: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, count: int, values: dict[str, np.ndarray], shared: dict[str, Shared]
+    ) -> None:
         self.count = count
         self.values = values
+        self.shared = shared
         self.places: dict[str, list[tuple[int, int, Status]]] = {n: [] for n in MAIN_BRANCHES}
 
     def column(self, branch: str, key: str) -> np.ndarray:
@@ -113,6 +117,15 @@ class _Row:
         if key == "status":
             column = np.full(self.count, Status.no_branch, dtype=np.int8)
             column[along] = [status for _, _, status in places]
+            return column
+        if key.removesuffix("_status") in self.shared:
+            one = self.shared[key.removesuffix("_status")]
+            if key.endswith("_status"):
+                column = np.full(self.count, Status.no_branch, dtype=np.int8)
+                column[along] = one.status
+                return column
+            column = np.full(self.count, np.nan)
+            column[along] = one.values[along]
             return column
         steps = key == "steps"
         column = np.full(self.count, 0 if steps else np.nan, dtype=np.int32 if steps else float)
@@ -135,7 +148,7 @@ def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
         nothing = np.zeros(len(scales))
         values = {key: np.r_[column, ends.get(key, nothing)] for key, column in values.items()}
     finite = ~np.any([np.isnan(column) for column in values.values()], axis=0)
-    row = _Row(len(scales), values)
+    row = _Row(len(scales), values, model.shared_observables(scales))
     for k, here in enumerate(points):
         members = [p.root if p.root >= 0 else offsets[p.place] + k for p in here]
         if not here:
@@ -162,7 +175,8 @@ def _dataset(
 
     extra = sorted({name for row in rows for name in row.places} - set(MAIN_BRANCHES))
     branches = [*MAIN_BRANCHES, *extra]
-    names = [*rows[0].values, "status"]
+    shared = [key for name in rows[0].shared for key in (name, f"{name}_status")]
+    names = [*rows[0].values, *shared, "status"]
     shape = tuple(len(grids[name]) for name in order)
     variables = {}
     for key in names:
