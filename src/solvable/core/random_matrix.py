@@ -39,6 +39,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import scipy.optimize
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 
 from solvable.core.arguments import instance, positive, vector
 from solvable.core.spectral_laws import SpectralLaw
@@ -49,8 +50,8 @@ class Density(NamedTuple):
     """The density of a limiting spectrum on a grid.
 
     Attributes:
-        density: shape of the grid, >= 0, atoms left out; 0 outside of the edges, and of the
-            order of rounding in gaps between parts of the bulk.
+        density: shape of the grid, >= 0, atoms left out; 0 outside of the edges, and at
+            most of order 1e-9 in gaps between parts of the bulk.
         status: shape of the grid, codes of `Status`; max_steps where the equation was not solved
             to 1e-12: closer to an edge than a millionth of the bulk's width, or at an atom.
     """
@@ -163,8 +164,9 @@ class AbstractLinearized(ABC):
         left, right = self.edges
         within = (left < z) & (z < right)
         density, status = np.zeros(len(z)), np.full(len(z), int(Status.converged))
-        for part in np.array_split(np.flatnonzero(within), -(-len(z) // _CHUNK)):
-            density[part], status[part] = self._density(z[part])
+        with threadpool_limits(1):  # of many small products, for which threads only wait
+            for part in np.array_split(np.flatnonzero(within), -(-len(z) // _CHUNK)):
+                density[part], status[part] = self._density(z[part])
         return Density(density, status)
 
     def _density(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
