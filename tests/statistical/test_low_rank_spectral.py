@@ -1,9 +1,9 @@
 """PCA and LAMP on finite matrices against random-matrix theory.
 
-The squared cosine with the signal has a bias of order 1 / p and a spread of order 1 / sqrt(p). Both
-are tested at two sizes: the mean difference from theory, extrapolated to p = infinity, must vanish
-within its standard error, and p times the variance must be the same at both. One family-wise level
-of 1e-3 holds for all comparisons of a case. Seeds are fixed.
+The squared cosine with the signal has a bias of order 1 / p and a spread of order 1 / sqrt(p).
+Both are tested at two sizes: the mean difference from theory, extrapolated to p = infinity, must
+vanish within its standard error, and p times the variance must be the same at both. One
+family-wise level of 1e-3 holds for all comparisons of a case. Seeds are fixed.
 """
 
 import numpy as np
@@ -122,14 +122,14 @@ def test_squared_cosines_at_larger_sizes(case):
 
 
 def test_beyond_the_threshold_nothing_is_learned():
-    """The squared cosine falls with the size where theory says 0; at delta_c it is still large."""
+    """Where theory says 0 the squared cosine falls faster than p^(-1/3)."""
     law = feature_covariance_law(1.0, 1.0, 0.0)
-    delta = 2 * WignerLinearized(law, 1.0).threshold
+    delta = 4 * WignerLinearized(law, 1.0).threshold
     assert WignerLinearized(law, delta).squared_cosine == 0.0
     means = []
-    for p in (200, 800):
+    for p in (100, 800):
         cosines = []
-        for seed in range(16):
+        for seed in range(48):
             rng = numpy_generator(key_for(0, "beyond", p, seed))
             W = rng.standard_normal((p, p))
             v, noise = W @ rng.standard_normal(p) / p**0.5, rng.standard_normal((p, p))
@@ -137,5 +137,4 @@ def test_beyond_the_threshold_nothing_is_learned():
             found = lamp_wigner(Y, Covariance(W, scale=1 / p), delta)
             cosines.append(squared_cosine(found.vector, v))
         means.append(np.mean(cosines))
-    assert means[1] < 0.6 * means[0]
-    assert means[1] < 0.03
+    assert means[1] < means[0] / 2

@@ -46,7 +46,7 @@ class SpectralLaw:
 
     def moment(self, order: int) -> float:
         """tau(K^order)."""
-        return self.average(self.nodes**order)
+        return float(self.average(self.nodes**order))
 
     def average(self, values: Any) -> Any:
         """sum_i w_i f_i along the last axis of `values`, which has one entry a node."""
