@@ -113,7 +113,7 @@ def test_an_isotropic_signal_is_pca(delta):
     else:
         assert theory.outlier == pytest.approx((pca.outlier - 1) / delta, abs=1e-12)
     z = np.linspace(*theory.edges, 12)[1:-1]
-    semicircle = np.sqrt(4 / delta - (z + 1 / delta) ** 2) * delta / (2 * np.pi)
+    semicircle = delta * pca.density(delta * z + 1)
     np.testing.assert_allclose(theory.density(z).density, semicircle, rtol=1e-9)
 
 
@@ -136,9 +136,30 @@ def test_an_isotropic_signal_is_pca_of_rectangles(delta, beta):
     if pca.outlier is not None:
         assert gamma(pca.outlier) == pytest.approx(1.0, abs=1e-12)
     y = np.linspace(*pca.edges, 12)[1:-1]
-    law = np.sqrt((y - pca.edges[0]) * (pca.edges[1] - y)) / (2 * np.pi * delta * y)
     found = theory.density(gamma(y)).density
-    np.testing.assert_allclose(found / (delta * (1 + delta)), law, rtol=1e-9)
+    np.testing.assert_allclose(found / (delta * (1 + delta)), pca.density(y), rtol=1e-9)
+
+
+@pytest.mark.parametrize("pca", [WignerPCA(0.7), WishartPCA(0.7, 2.0), WishartPCA(0.7, 0.5)])
+def test_densities_of_pca_integrate_to_one(pca):
+    left, right = pca.edges
+    t = (np.arange(2000) + 0.5) / 2000 * np.pi
+    z = (left + right) / 2 - (right - left) / 2 * np.cos(t)
+    mass = np.sum(pca.density(z) * np.sin(t)) * (right - left) / 2 * np.pi / 2000
+    assert mass == pytest.approx(min(1.0, getattr(pca, "beta", 1.0)), abs=1e-9)
+    np.testing.assert_array_equal(pca.density([left - 0.1, right + 0.1, left, right]), 0.0)
+
+
+@pytest.mark.parametrize("law", [marchenko_pastur_law(2.0), marchenko_pastur_law(0.5), SIGN, WIDE])
+def test_extreme_noise(law):
+    for delta in (1e-8, 1e-3, 1e3, 1e8):
+        for theory in (WignerLinearized(law, delta), WishartLinearized(law, delta, 3.0)):
+            left, right = theory.edges
+            assert left < right < 1
+            assert 0 <= theory.squared_cosine <= 1
+            found = theory.density([0.0, left / 2, right - 1e-3 * (right - left)])
+            assert np.all(found.status == Status.converged)
+            assert np.all(np.isfinite(found.density))
 
 
 @pytest.mark.parametrize("scale", [0.3, 5.0])
