@@ -8,6 +8,7 @@ import scipy.sparse.linalg
 from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
+from solvable.core.arguments import integer, positive
 from solvable.core.status import Status
 
 
@@ -46,7 +47,11 @@ def leading_eigenvector(
         tolerance: of the residual |M x - l x|, relative to |l|.
         max_steps: restarts, each of up to `basis` products.
         basis: vectors kept; the memory is basis * size numbers.
+
+    Raises:
+        ValueError: if `tolerance` is not positive or `max_steps` no positive integer.
     """
+    tolerance, max_steps = positive("tolerance", tolerance), integer("max_steps", max_steps, low=1)
     size, count = len(start), 0
 
     def counted(v: np.ndarray) -> np.ndarray:

@@ -178,7 +178,7 @@ def pca_wigner(
     found = leading_eigenvector(
         lambda v: times(v) / p**0.5,
         _first(key, p),
-        tolerance=positive("tolerance", tolerance),
+        tolerance=tolerance,
         max_steps=max_steps,
     )
     return WignerEstimate(found.vector * p**0.5, *found[1:])
@@ -207,7 +207,7 @@ def pca_wishart(
     found = leading_eigenvector(
         lambda v: _gram_product(Y, v) / p,
         _first(key, p),
-        tolerance=positive("tolerance", tolerance),
+        tolerance=tolerance,
         max_steps=max_steps,
     )
     return _pair(Y, found.vector, found)
@@ -302,7 +302,7 @@ def _leading_of_gamma(
     return leading_eigenvector(
         lambda x: K.root_transposed(times(K.root_product(x))),
         _first(key, K.columns),
-        tolerance=positive("tolerance", tolerance),
+        tolerance=tolerance,
         max_steps=max_steps,
     )
 
@@ -364,7 +364,9 @@ def _gram_product(Y: Matrix, v: np.ndarray) -> np.ndarray:
 
 
 def _blocks(matrix: Matrix) -> list[Matrix]:
-    """Blocks of rows of about `_BLOCK` bytes."""
+    """Blocks of about `_BLOCK` bytes that are contiguous in memory: of rows, else of columns."""
+    if matrix.flags.f_contiguous and not matrix.flags.c_contiguous:
+        matrix = matrix.T
     rows = max(1, _BLOCK // (matrix.shape[1] * matrix.itemsize))
     return [matrix[start : start + rows] for start in range(0, len(matrix), rows)]
 
@@ -377,7 +379,8 @@ def finite_matrix(name: str, value: Any) -> Matrix:
     matrix = np.asarray(value)  # a memory map as a plain array, still on disk
     for rows in _blocks(matrix):
         if not np.isfinite(rows).all():
-            array(name, rows)  # says which number it is
+            bad = rows[~np.isfinite(rows)][0]
+            raise ValueError(f"Argument `{name}` must hold finite numbers, but held {bad}.")
     return matrix
 
 

@@ -39,6 +39,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import scipy.optimize
 from jaxtyping import Float, Int
+from threadpoolctl import threadpool_limits
 
 from solvable.core.arguments import instance, positive, vector
 from solvable.core.spectral_laws import SpectralLaw
@@ -49,8 +50,8 @@ class Density(NamedTuple):
     """The density of a limiting spectrum on a grid.
 
     Attributes:
-        density: shape of the grid, >= 0, atoms left out; 0 outside of the edges, and of the
-            order of rounding in gaps between parts of the bulk.
+        density: shape of the grid, >= 0, atoms left out; 0 outside of the edges, and at
+            most of order 1e-9 in gaps between parts of the bulk.
         status: shape of the grid, codes of `Status`; max_steps where the equation was not solved
             to 1e-12: closer to an edge than a millionth of the bulk's width, or at an atom.
     """
@@ -163,12 +164,13 @@ class AbstractLinearized(ABC):
         left, right = self.edges
         within = (left < z) & (z < right)
         density, status = np.zeros(len(z)), np.full(len(z), int(Status.converged))
-        for part in np.array_split(np.flatnonzero(within), -(-len(z) // _CHUNK)):
-            density[part], status[part] = self._density(z[part])
+        with threadpool_limits(1):  # of many small products, for which threads only wait
+            for part in np.array_split(np.flatnonzero(within), -(-len(z) // _CHUNK)):
+                density[part], status[part] = self._density(z[part])
         return Density(density, status)
 
     def _density(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, positive_part = self.law.nodes, self.law.nodes > 0
+        x, weights = self._positive
         scale = abs(self.response(0.0)) + 1.0
         c = np.full(len(z), self.response(0.0) + 1j * scale)
         error = np.full(len(z), np.inf)
@@ -193,38 +195,51 @@ class AbstractLinearized(ABC):
             active, image, slope = active[unfinished], image[unfinished], slope[unfinished]
             if len(active) == 0:
                 break
-        terms = 1 / (z[:, None] + c[:, None] * x[positive_part])
-        density = -(terms @ self.law.weights[positive_part]).imag / np.pi
+        density = -(1 / (z[:, None] + c[:, None] * x) @ weights).imag / np.pi
         return density, np.where(error < _CLOSE, Status.converged, Status.max_steps).astype(int)
 
     def _map(self, z: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """response(g(c)) and its derivative in c."""
-        x = self.law.nodes
+        x, weights = self._positive
         terms = x / (z[:, None] + c[:, None] * x)
-        g = self.law.average(terms)
-        return self.response(g), self.response_slope(g) * self.law.average(terms * terms)
+        g = terms @ weights
+        return self.response(g), self.response_slope(g) * ((terms * terms) @ weights)
+
+    @property
+    def _positive(self) -> tuple[np.ndarray, np.ndarray]:
+        """The law without its atom at zero, which is one of Gamma too."""
+        kept = self.law.nodes > 0
+        return self.law.nodes[kept], self.law.weights[kept]
 
     def _edge(self, side: int) -> float:
+        """The root along t, searched in the logarithm of the distance to either end of t."""
         x = self.law.nodes
-        low = -np.arctan(1 / x.max())
-        high = np.pi - np.arctan2(1.0, x.min()) if side > 0 else 0.0
+        least, most = x.min(), x.max()
+        span = np.arctan(1 / most) + (np.pi - np.arctan2(1.0, least) if side > 0 else 0.0)
+        # (cos t, sin t) at both ends up to a factor; cos t + x sin t there, without cancellation
+        low = 1, most, -1.0, most - x
+        high = (-1, -least, 1.0, x - least) if side > 0 else (-1, 1.0, 0.0, np.ones_like(x))
 
-        def ray(t: float) -> tuple[float, float]:
-            """z on the ray of double roots, and side (c - response(g)), rising in t."""
-            terms = x / (np.cos(t) + x * np.sin(t))
+        def ray(end: tuple, log_distance: float) -> tuple[float, float]:
+            """z on the ray of double roots, and side (c - response(g))."""
+            direction, cosine, sine, base = end
+            near = np.cos(np.exp(log_distance)) / np.hypot(cosine, sine)
+            far = direction * np.sin(np.exp(log_distance)) / np.hypot(cosine, sine)
+            terms = x / (near * base + far * (x * cosine - sine))
             first, second = self.law.average(terms), self.law.average(terms * terms)
             r = self.edge_radius(first, second, side)
             g = side * (first / r if r > 0 else np.inf)
-            return side * r * np.cos(t), side * r * np.sin(t) - self.response(g)
+            c = side * r * (near * sine + far * cosine)
+            return side * r * (near * cosine - far * sine), c - self.response(g)
 
-        # up to where rounding of cos t + x sin t takes over
-        width = high - low
-        inside = low + width * 1e-9, high - width * 1e-9
+        middle = float(np.log(span / 2))
         ends = [position for position, _ in self.atoms]
-        if ray(inside[0])[1] * ray(inside[1])[1] <= 0:
-            solve: Any = scipy.optimize.brentq
-            t = float(solve(lambda t: ray(t)[1], *inside, xtol=1e-15))
-            ends.append(float(ray(t)[0]))
+        for end in (low, high):
+            if ray(end, _NEAREST)[1] * ray(end, middle)[1] <= 0:
+                solve: Any = scipy.optimize.brentq
+                found = float(solve(lambda e, end=end: ray(end, e)[1], _NEAREST, middle))
+                ends.append(float(ray(end, found)[0]))
+                break
         return max(ends) if side > 0 else min(ends)
 
 
@@ -377,6 +392,11 @@ class WignerPCA:
         """Ends of the semicircle, -+2 sqrt(delta)."""
         return -2 * self.delta**0.5, 2 * self.delta**0.5
 
+    def density(self, points: Any) -> Float[np.ndarray, " m"]:
+        """Density of the eigenvalues of Y / sqrt(p), sqrt(4 delta - z^2) / (2 pi delta)."""
+        z = vector("points", points)
+        return np.sqrt(np.maximum(4 * self.delta - z * z, 0.0)) / (2 * np.pi * self.delta)
+
 
 @dataclass(frozen=True)
 class WishartPCA:
@@ -436,11 +456,19 @@ class WishartPCA:
         root = self.beta**0.5
         return self.delta * (1 - root) ** 2, self.delta * (1 + root) ** 2
 
+    def density(self, points: Any) -> Float[np.ndarray, " m"]:
+        """Continuous part for Y^T Y / p, sqrt((z - left)(right - z)) / (2 pi delta z)."""
+        z, (left, right) = vector("points", points), self.edges
+        inside = (left < z) & (z < right)
+        under = np.where(inside, (z - left) * (right - z), 0.0)
+        return np.sqrt(under) / (2 * np.pi * self.delta * np.where(inside, z, 1.0))
+
     @property
     def _relative(self) -> float:
         return self.delta / (self.rho_u * self.rho_v)
 
 
+_NEAREST: Final = -70.0  # ln of the smallest distance from an end of t
 _CHUNK: Final = 1000  # points at a time: 1000 x 400 complex numbers are 6 MB
 _STEPS: Final = 2000
 _CLOSE: Final = 1e-12

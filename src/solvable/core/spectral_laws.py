@@ -46,7 +46,7 @@ class SpectralLaw:
 
     def moment(self, order: int) -> float:
         """tau(K^order)."""
-        return self.average(self.nodes**order)
+        return float(self.average(self.nodes**order))
 
     def average(self, values: Any) -> Any:
         """sum_i w_i f_i along the last axis of `values`, which has one entry a node."""
@@ -89,8 +89,8 @@ def marchenko_pastur_law(ratio: float) -> SpectralLaw:
         3.0
     """
     a = positive("ratio", ratio)
-    # at a = 1 itself the small end is smooth
-    gap = max(abs(1 - a**0.5), _SMALLEST_GAP) if a != 1 else np.pi
+    # at a = 1 itself the small end is smooth; graded to resolve tau(1 / (1 + w K)) up to w = 1e8
+    gap = max(abs(1 - a**0.5), _SMALLEST_GAP) if a != 1 else 1e-4
     fine = gap * 2.0 ** np.arange(0, max(0, int(np.ceil(np.log2(_PANEL / gap)))))
     coarse = np.linspace(0, np.pi, int(np.ceil(np.pi / _PANEL)) + 1)
     edges = np.unique(np.concatenate([coarse, fine]))
