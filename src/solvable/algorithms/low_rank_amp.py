@@ -170,15 +170,18 @@ class State:
 
 @dataclass(frozen=True)
 class Start:
-    """Where message passing begins: means and variances of v.
+    """Where message passing begins: means and variances of v, and what made them.
 
     Attributes:
         mean: shape (p,).
         variance: a number or shape (p,).
+        before: the means of v (Wigner) or of u (Wishart) that the memory term of the first step
+            takes out: 0 for a start that does not depend on the matrix.
     """
 
     mean: np.ndarray
     variance: Any
+    before: Any = 0.0
 
 
 def init(problem: Problem, start: Start | None = None) -> State:
@@ -195,8 +198,10 @@ def init(problem: Problem, start: Start | None = None) -> State:
             mean, variance = start.mean, start.variance
         mean, spread = (problem.layout.spread(x, side.size) for x in (mean, variance))
         average = np.full((1, 1), float(np.mean(variance)))
-        zero = np.zeros((1, 1))
-        spikes.append(SpikeState(mean, spread, average, zero, np.zeros_like(mean)))
+        last = k == len(problem.sides) - 1
+        before = start.before if start is not None and last else 0.0
+        before = problem.layout.spread(before, side.size)
+        spikes.append(SpikeState(mean, spread, average, np.zeros((1, 1)), before))
     network = problem.v.network
     latent = None if network is None else multilayer_amp.init(network)
     return State(tuple(spikes), latent, problem.sizes)

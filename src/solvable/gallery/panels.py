@@ -153,7 +153,8 @@ def _joined(
     measured = xr.concat(
         parts, parameter, data_vars="minimal", combine_attrs="override", join="exact"
     )
-    own = (*io.observables(theory), *io.BOOKKEEPING)
+    observables = io.observables(theory)
+    own = (*observables, *(f"{name}_status" for name in observables), *io.BOOKKEEPING)
     names = {name: f"{name}_theory" for name in own if name in measured}
     measured = measured.rename({parameter: f"{parameter}_measured", **names})
     data = theory.merge(measured, join="exact")
@@ -193,7 +194,12 @@ def same_branches(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     fill = {"status": Status.no_branch.value, "steps": 0}
     filled = []
     for part in parts:
-        values = {name: fill.get(str(name), np.nan) for name in part.data_vars}
+        values = {
+            name: Status.no_branch.value
+            if str(name).endswith("_status")
+            else fill.get(str(name), np.nan)
+            for name in part.data_vars
+        }
         filled.append(part.reindex(branch=list(names), fill_value=values))
     return filled
 
@@ -217,9 +223,10 @@ def _grid(start: float, stop: float, count: int, found: Mapping[str, Any]) -> np
         place = entry["value"]
         if place is not None and start < place < stop:
             beside = _BESIDE_FOLD if name in ("algorithmic", "spinodal_uninformed") else _BESIDE
+            beside *= min(1.0, place)
             sides += [place - beside, place + beside]
     grid = np.unique(np.concatenate([np.linspace(start, stop, count), sides]))
-    return grid[np.concatenate([[True], np.diff(grid) > _BESIDE_FOLD / 2])]
+    return grid[np.concatenate([[True], np.diff(grid) > _BESIDE_FOLD / 2 * min(1.0, stop)])]
 
 
 def threshold_values(data: xr.Dataset) -> dict[str, float | None]:

@@ -198,7 +198,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
         Args:
             data: weights of the network that generates v, or None, and the matrix.
-            key: of the start, a small random vector where the prior's mean is zero.
+            key: of the start where the prior's mean is zero: the leading eigenvector where PCA
+                finds something, else a small random vector.
             start: another start, as `informed_start` makes it.
             observe: called on every state.
             options: of `low_rank_amp.run`.
@@ -210,9 +211,17 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         start = start or self._first(problem, key)
         return low_rank_amp.run(problem, start=start, observe=observe, **options)
 
+    @abstractmethod
+    def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
+        """The leading eigenvector as a start; None where PCA finds nothing."""
+
     def _first(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
+        """The spectral start where v has no mean, else a small random one."""
         if not blind_below(self):
             return None
+        start = self.spectral_start(problem, key)
+        if start is not None:
+            return start
         rho = float(problem.v.second_moment)
         noise = numpy_generator(fold(key, "first")).standard_normal(problem.v.size)
         return Start(np.sqrt(_SEED * rho) * noise, rho)

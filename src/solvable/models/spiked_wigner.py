@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from solvable.algorithms.low_rank_amp import Problem
+from solvable.algorithms.low_rank_amp import Problem, Start
 from solvable.algorithms.low_rank_spectral import (
     Covariance,
     WignerEstimate,
@@ -114,6 +114,19 @@ class SpikedWigner(AbstractLowRankModel):
             return pca_wigner(matrix, key=key)
         rho = float(self._facts().rho_z)
         return lamp_wigner(matrix, covariance, float(self.delta), rho, key=key)
+
+    def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
+        """The leading eigenvector, scaled to its overlap with v.
+
+        It is the fixed point of message passing for a Gaussian prior, which gives the start's
+        variance and memory (Montanari & Venkataramanan 2021).
+        """
+        rho = float(self._facts().rho_z)
+        cosine = WignerPCA(problem.delta, rho).squared_cosine
+        if cosine == 0:
+            return None
+        found = self.leading(problem.matrix, None, key).vector * (rho * cosine) ** 0.5
+        return Start(found, rho * (1 - cosine), before=found)
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from solvable.algorithms.low_rank_amp import Problem
+from solvable.algorithms.low_rank_amp import Problem, Start
 from solvable.algorithms.low_rank_spectral import (
     Covariance,
     WishartEstimate,
@@ -137,6 +137,23 @@ class SpikedWishart(AbstractLowRankModel):
         known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
         rho = rho_u * float(self._facts().rho_z)
         return lamp_wishart(matrix, known, float(self.delta), rho, key=key)
+
+    def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
+        """The leading right singular vector, scaled to its overlap with v.
+
+        It is the fixed point of message passing for Gaussian priors, which gives the start's
+        variance V_v and memory: u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p).
+        """
+        (n, p), delta = problem.matrix.shape, problem.delta
+        rho_u, rho_v = float(self.prior_u.second_moment()), float(self._facts().rho_z)
+        cosine = WishartPCA(delta, n / p, rho_u, rho_v).squared_cosine
+        if cosine == 0:
+            return None
+        found = self.leading(problem.matrix, None, key).vector * (rho_v * cosine) ** 0.5
+        V_v = rho_v * (1 - cosine)
+        V_u = rho_u / (1 + rho_u * (rho_v - V_v) / delta)
+        seen = (problem.matrix @ found.astype(problem.matrix.dtype)) / (delta * p**0.5)
+        return Start(found, V_v, before=V_u / (1 + V_u * V_v / delta) * seen)
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation
