@@ -21,7 +21,7 @@ from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
-from solvable.bricks.priors.base import AbstractPrior, Law
+from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior, Law
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, numpy_generator
@@ -31,14 +31,20 @@ from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
 from solvable.models.chain_measures import Overlaps, mean_square_error, overlaps
 
-Spike = AbstractPrior | Generative
+Spike = AbstractPrior | AbstractVectorPrior | Generative
 _SEED = 1e-2  # of the second moment: the size of a start that knows nothing
 
 
 def spike(name: str, value: Any) -> Any:
     """The prior of a spike: of independent components, or generative."""
-    what = "a prior, as `Gaussian()` or `Generative(...)`"
+    what = "a prior of numbers, as `Gaussian()` or `Generative(...)`"
     return of_kind(name, value, (AbstractPrior, Generative), what)
+
+
+def square_spike(name: str, value: Any) -> Any:
+    """The prior of the spike of a symmetric matrix, which may be one of vectors."""
+    what = "a prior, as `Gaussian()`, `OneHot(k=3)` or `Generative(...)`"
+    return of_kind(name, value, (AbstractPrior, AbstractVectorPrior, Generative), what)
 
 
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.quadrature import ORDER, feature_nodes
@@ -92,6 +93,32 @@ class AbstractAnalyticPrior(AbstractPrior, AbstractAnalyticLaw):
         self, B: Float[Array, "..."], A: Float[Array, "..."]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Mean and variance of h under exp(B h - A h^2 / 2) prior(h), elementwise."""
+
+
+class AbstractVectorPrior(AbstractAnalyticLaw):
+    """Law of units that are vectors, whose overlap matrices have one order parameter.
+
+    The symmetry of the law makes every overlap matrix a multiple of one projector: a number of
+    equal directions. The numbers of the law and its averages are those of one direction, so that
+    a theory of scalar units holds for each of them.
+    """
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Components of a unit."""
+
+    @abstractmethod
+    def directions(self) -> int:
+        """Equal directions of an overlap matrix."""
+
+    @abstractmethod
+    def points(self) -> Float[np.ndarray, "m width"]:
+        """The equally probable values of a unit."""
+
+    @abstractmethod
+    def sample(self, key: PRNGKeyArray, size: int) -> Float[Array, "p width"]:
+        """Independent draws of units."""
 
 
 Law = AbstractPrior | AbstractAnalyticLaw
