@@ -29,7 +29,7 @@ _TAIL = np.array(
 )
 # of v where exp(v / 2 - e^v) changes, and exp(-e^v)
 _KINK = np.array(
-    [-70.0, -50.0, -36.0, -26.0, -18.0, -12.0, -8.0, -5.0, -3.0, -1.5, -0.4, 0.6, 1.4, 2.2, 3.0]
+    [-70.0, -50.0, -36.0, -26.0, -18.0, -12.0, -8.0, -5.0, -3.0, -1.5, -0.4, 0.6, 1.5, 2.4, 3.3]
 )
 _FAR = 6.5  # exp(-e^v) is zero beyond
 _REACH = 0.9  # of the Gaussian's 10 standard deviations
@@ -119,7 +119,7 @@ def _around(center: Array, root: Array, order: int) -> tuple[Array, Array]:
     kinks = jnp.clip((center[:, None] + _KINK) / root, -reach, reach)
     base = jnp.broadcast_to(FULL.edges(), (len(center), len(FULL.edges())))
     edges = jax.lax.stop_gradient(jnp.concatenate([base, kinks], axis=1))
-    z, weight = nodes_between(edges, order)
+    z, weight = nodes_between(edges, 2 * order // 3)
     return z, weight * jnp.exp(log_normal(z, jnp.ones(())))
 
 
