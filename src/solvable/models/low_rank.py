@@ -29,7 +29,12 @@ from solvable.core.specification import numeric
 from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel
 from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
-from solvable.models.chain_measures import Overlaps, mean_square_error, overlaps
+from solvable.models.chain_measures import (
+    Overlaps,
+    mean_square_error,
+    overlaps,
+    vector_measure,
+)
 
 Spike = AbstractPrior | AbstractVectorPrior | Generative
 _SEED = 1e-2  # of the second moment: the size of a start that knows nothing
@@ -59,7 +64,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
     @abstractmethod
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
-        """The priors of v and of u; None for a symmetric matrix."""
+        """The priors of v, which may be of vectors, and of u; None for a symmetric matrix."""
 
     @abstractmethod
     def problem(self, data: Data) -> Problem:
@@ -83,7 +88,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         return weights or None, (units[-1], *units[:-1])
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
-        """Overlaps and errors of an estimate, up to the sign where that is free.
+        """Overlaps and errors of an estimate, up to the sign, or the names of groups, where free.
 
         Args:
             estimate: means and variances of v, u and the layers below v, or an array: of v alone.
@@ -93,6 +98,9 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             `overlap` and `mse` of every part, and `matrix_mse` of the matrix without noise.
         """
         point = not hasattr(estimate, "means")
+        prior = self.spikes()[0]
+        if isinstance(prior, AbstractVectorPrior):
+            return vector_measure(prior, instance.signal, estimate if point else estimate.means[0])
         means, variances = ([estimate], [0.0]) if point else (estimate.means, estimate.variances)
         top = self.subject().layer
         blind = blind_below(self)
@@ -153,9 +161,12 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     def _first(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
         if not blind_below(self):
             return None
+        rng, prior = numpy_generator(fold(key, "first")), problem.v.vectors
+        if prior is not None:
+            mixed = rng.standard_normal((problem.v.size, len(prior.points()))) @ prior.points()
+            return Start(np.sqrt(_SEED * float(prior.second_moment())) * mixed, None)
         rho = float(problem.v.second_moment)
-        noise = numpy_generator(fold(key, "first")).standard_normal(problem.v.size)
-        return Start(np.sqrt(_SEED * rho) * noise, rho)
+        return Start(np.sqrt(_SEED * rho) * rng.standard_normal(problem.v.size), rho)
 
     def informed_start(self, instance: Instance, overlap: float, key: PRNGKeyArray) -> Start:
         """A start of a given overlap: the posterior of v given itself in Gaussian noise.
@@ -168,8 +179,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         Raises:
             ValueError: if the overlap is out of its range.
         """
-        facts, top = self._facts(), self.subject().layer
-        low, high = float(facts.mean[top]) ** 2, float(facts.rho[top])
+        facts, (top, _, directions) = self._facts(), self.subject()
+        low, high = directions * float(facts.mean[top]) ** 2, directions * float(facts.rho[top])
         if not low < overlap < high:
             raise ValueError(
                 f"Argument `start` must be an overlap between {low:g} and {high:g}, "
@@ -182,7 +193,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             rho = layer.gain() * jnp.asarray(facts.rho[top - 1])
             law = HiddenLaw(layer.law(), jnp.zeros(()), rho)
             shift = repeated_bias(layer, len(instance.signal))
-        found = informed(law, instance.signal, overlap, key, shift)
+        found = informed(law, instance.signal, overlap / directions, key, shift)
         return Start(np.asarray(found.mean), found.variance)
 
     def state_evolution(

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
+from scipy.optimize import linear_sum_assignment
 
 from solvable.bricks.priors.base import AbstractVectorPrior, PriorMoments
 from solvable.core.arguments import integer
@@ -103,8 +104,15 @@ class OneHot(AbstractVectorPrior):
     def entropy(self) -> Float[Array, ""]:
         return jnp.asarray(np.log(self.k) / (self.k - 1))
 
-    def sample(self, key: PRNGKeyArray, size: int) -> Float[Array, "p k"]:
-        return jnp.asarray(self.points())[random.randint(key, (size,), 0, self.k)]
+    def aligned(
+        self, mean: Float[np.ndarray, "p k"], truth: Float[np.ndarray, "p k"]
+    ) -> Float[np.ndarray, "p k"]:
+        """The groups of the estimate renamed for the largest overlap."""
+        groups, names = linear_sum_assignment(mean.T @ truth, maximize=True)
+        return mean[:, groups[np.argsort(names)]]
+
+    def sample(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "... k"]:
+        return jnp.asarray(self.points())[random.randint(key, shape, 0, self.k)]
 
 
 def _outer(q_hat: Array, order: int) -> tuple[Array, Array]:
