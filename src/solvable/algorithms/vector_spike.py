@@ -1,4 +1,4 @@
-"""Low-rank AMP of a symmetric matrix whose spike has vectors as units: the matrix form of its step.
+"""Low-rank AMP of a symmetric matrix whose spike has vectors as units.
 
 With the means V (p, k) of the units, V- those that V was made with, and C the covariance of a unit
 averaged over units (Lesieur et al. 2017),
@@ -101,25 +101,25 @@ def step(
     field = (matrix @ V.astype(matrix.dtype, copy=False)).astype(float) / (delta * p**0.5)
     field -= np.asarray(state.before) @ (np.asarray(state.covariance) / delta)
     A = V.T @ V / (delta * p)
-    old = VectorPosterior(V, state.variance, state.covariance)
+    old = (V, state.variance, state.covariance)
     found, residual, size = call(_denoised, prior, field, A, old, float(np.ravel(damping)[0]))
-    found = VectorPosterior(*map(np.asarray, found))
+    mean, variance, covariance = map(np.asarray, found)
     info = Info(
         residual=np.asarray(residual),
         size=np.asarray(size),
         output_variance=np.asarray(np.nan),
-        variance=np.trace(found.covariance),
+        variance=np.trace(covariance),
         negative_precision=0,
         kept_precision=0,
     )
-    return State(*found, V, state.steps + 1), info
+    return State(mean, variance, covariance, V, state.steps + 1), info
 
 
 def _denoised(
-    prior: AbstractVectorPrior, B: Array, A: Array, old: VectorPosterior, damping: Array
+    prior: AbstractVectorPrior, B: Array, A: Array, before: tuple[Array, ...], damping: Array
 ) -> tuple[VectorPosterior, Array, Array]:
     """The units at their message, damped; how far F(x) is from x, and the size of the means."""
-    new = vector_posterior(prior, B, A)
+    new, old = vector_posterior(prior, B, A), VectorPosterior(*before)
     rho = jnp.mean(jnp.sum(jnp.asarray(prior.points()) ** 2, axis=1))
     moved = jnp.sqrt(jnp.mean(jnp.sum((new.mean - old.mean) ** 2, axis=1)) / rho)
     shrunk = jnp.abs(jnp.trace(new.covariance - old.covariance)) / rho

@@ -17,6 +17,7 @@ from solvable.algorithms.convergence import Info, Outcome
 from solvable.algorithms.designs import as_design
 from solvable.algorithms.low_rank_amp import Problem, Side, Start, State
 from solvable.algorithms.problem import Generator
+from solvable.algorithms.vector_spike import State as VectorState
 from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
@@ -126,11 +127,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
     # ---- message passing
 
-    def init(self, data: Data, key: PRNGKeyArray) -> State:
+    def init(self, data: Data, key: PRNGKeyArray) -> State | VectorState:
         problem = self.problem(data)
         return low_rank_amp.init(problem, self._first(problem, key))
 
-    def step(self, data: Data, state: State) -> tuple[State, Info]:
+    def step(self, data: Data, state: Any) -> tuple[State | VectorState, Info]:
         return low_rank_amp.step(self.problem(data), state)
 
     def solve(
