@@ -30,7 +30,7 @@ def moments(prior, q_hat, order=ORDER):
 
 
 def by_products(k, q_hat, nodes=44):
-    """E softmax_a and E log softmax_a of the true group by a Gauss-Hermite rule in k dimensions."""
+    """E softmax_a and E log softmax_a of the true group by a Gauss-Hermite rule, k-dimensional."""
     z, weight = np.polynomial.hermite_e.hermegauss(nodes)
     weight = weight / weight.sum()
     field = np.stack([x.ravel() for x in np.meshgrid(*[z] * k, indexing="ij")])
@@ -72,7 +72,7 @@ def test_averages_of_five_groups_against_monte_carlo():
 
 
 def test_two_groups_are_a_binary_prior():
-    """x = s (1, -1) / 2: along the one direction s / sqrt 2, so that q(q_hat) = q_s(q_hat / 2)/2."""
+    """x = s (1, -1) / 2: s / sqrt 2 along the one direction, q(q_hat) = q_s(q_hat / 2) / 2."""
     found = moments(sv.OneHot(k=2), Q_HAT, 20)
     binary = moments(sv.Rademacher(), Q_HAT / 2, 20)
     np.testing.assert_allclose(2 * found.overlap, binary.overlap, rtol=1e-12)
@@ -144,7 +144,7 @@ def test_two_groups_are_a_binary_spike():
 
 
 def test_information_and_error_are_related_by_the_noise():
-    """d i / d (1 / delta) = matrix_mse / 4, matrix_mse = Tr (rho^2 - q^2); i = ln k at delta = 0."""
+    """d i / d (1 / delta) = matrix_mse / 4, which is Tr (rho^2 - q^2); i = ln k at delta = 0."""
     snr = 4**2 * 1.4 * (1 + 1e-4 * np.array([-1.0, 0.0, 1.0]))
     model = sv.SpikedWigner(prior=sv.OneHot(k=4))
     data = sv.curve(model, over={"delta": 1 / np.r_[snr, 1e5]}).sel(branch="bayes")
@@ -185,7 +185,7 @@ def test_what_takes_no_vectors_says_so():
         "Generative(prior=OneHot(k=3), layers=[Layer(ratio=1, channel=ReLU())])",
         "GLM(prior=OneHot(k=2), channel=Sign())",
     ):
-        with pytest.raises(ValueError, match="must be a prior.*but was OneHot"):
+        with pytest.raises(ValueError, match=r"must be a prior.*but was OneHot"):
             sv.parse(spec)
     for k in (1, 2.5, True):
         with pytest.raises(ValueError, match="Argument `k` must be"):

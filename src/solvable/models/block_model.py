@@ -131,13 +131,14 @@ def spectral_communities(
     return OneHot(k=k).points()[best]
 
 
-def agreement(estimate: Any, truth: Float[np.ndarray, "p k"]) -> float:
+def agreement(estimate: Any, truth: Any) -> float:
     """(fraction of nodes in their true group - 1 / k) / (1 - 1 / k), after the best renaming.
 
     Args:
         estimate: likeliest group of a node: the largest of its k entries.
-        truth: points of `OneHot(k)`.
+        truth: points of `OneHot(k)`, (p, k).
     """
+    truth = np.asarray(truth)
     k = truth.shape[1]
     prior = OneHot(k=k)
     labels = prior.points()[np.argmax(np.asarray(estimate), axis=1)]
