@@ -32,6 +32,7 @@ _HOMES = {
     "GaussianMixture": "solvable.bricks.priors.gaussian_mixture",
     "Laplace": "solvable.bricks.priors.laplace",
     "Density": "solvable.bricks.priors.density",
+    "OneHot": "solvable.bricks.priors.one_hot",
     "MarchenkoPastur": "solvable.bricks.spectra.marchenko_pastur",
     "Orthogonal": "solvable.bricks.spectra.orthogonal",
     "Empirical": "solvable.bricks.spectra.empirical",
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
     from solvable.bricks.priors.gaussian import Gaussian
     from solvable.bricks.priors.gaussian_mixture import GaussianMixture
     from solvable.bricks.priors.laplace import Laplace
+    from solvable.bricks.priors.one_hot import OneHot
     from solvable.bricks.priors.rademacher import Rademacher
     from solvable.bricks.priors.sparse_rademacher import SparseRademacher
     from solvable.bricks.spectra.empirical import Empirical

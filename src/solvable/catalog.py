@@ -21,7 +21,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-KINDS = ("model", "prior", "generative prior", "channel", "spectrum", "layer", "gallery")
+KINDS = (
+    "model",
+    "prior",
+    "vector prior",
+    "generative prior",
+    "channel",
+    "spectrum",
+    "layer",
+    "gallery",
+)
 RIGOURS = ("theorem", "replica", "conjecture", "numerical")
 GROUP = "solvable.bricks"
 _FOLDERS = ("bricks", "bricks/priors", "bricks/channels", "bricks/spectra", "models", "gallery")

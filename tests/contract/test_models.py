@@ -46,6 +46,7 @@ MODELS = {
         ],
     ),
     "sparse component": sv.SpikedWigner(prior=sv.GaussBernoulli(rho=0.3), delta=0.05),
+    "three groups": sv.SpikedWigner(prior=sv.OneHot(k=3), delta=0.06),
     "rectangular matrix": sv.SpikedWishart(
         prior_u=sv.GaussBernoulli(rho=0.4), prior_v=sv.Rademacher(), beta=1.5, delta=0.3
     ),
@@ -82,8 +83,8 @@ def test_every_registered_model_has_a_sample():
 @each_model
 def test_branches_are_within_their_limits(model, solved):
     data = curve_of(model, solved)
-    layer, label = model.subject()
-    rho = float(model._facts().rho[layer])
+    layer, label, directions = model.subject()
+    rho = directions * float(model._facts().rho[layer])
     there = data.status == Status.converged
     overlap = data[f"overlap{label}"].values[there.values]
     assert np.all((overlap >= 0) & (overlap <= rho * (1 + 1e-12)))

@@ -201,7 +201,7 @@ class _Watch:
             for kind in zip(*(layer[:2] for layer in self.best), strict=True)
         )
         numbers = (self.status, self.residual, bound, self.steps, self.negative, self.kept)
-        if layout.shape == "vector":
+        if layout.shape in ("vector", "units"):
             numbers = tuple(x.reshape(()) for x in numbers)
         return Outcome(
             means[0],

@@ -9,7 +9,8 @@ spike's means w and variances (for Wigner those of v itself), and the means v- t
 
 and its new means and variances are those of its prior at (B, A). A generative prior answers by one
 iteration of its own multi-layer AMP, where (B, A) is the message from above (Aubin et al. 2019).
-An iteration reads the matrix once (Wigner) or twice (Wishart: first u, then v).
+An iteration reads the matrix once (Wigner) or twice (Wishart: first u, then v). A spike whose
+units are vectors takes the matrix form of the same step (`vector_spike`).
 """
 
 from dataclasses import dataclass, replace
@@ -20,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from solvable.algorithms import multilayer_amp, nodes
+from solvable.algorithms import multilayer_amp, nodes, vector_spike
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.multilayer_amp import run_node, unseen_units
 from solvable.algorithms.problem import Generator, Layout, chosen_rows
-from solvable.bricks.priors.base import AbstractPrior
+from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,24 @@ class Side:
 
     Attributes:
         size: number of components.
-        prior: of independent components, else None.
+        prior: of independent components, or of independent vectors; else None.
         network: the network that generates it, else None.
     """
 
     size: int
-    prior: AbstractPrior | None = None
+    prior: AbstractPrior | AbstractVectorPrior | None = None
     network: Generator | None = None
 
     @property
     def law(self) -> AbstractPrior:
         """The prior of independent components."""
-        assert self.prior is not None
+        assert isinstance(self.prior, AbstractPrior)
         return self.prior
+
+    @property
+    def vectors(self) -> AbstractVectorPrior | None:
+        """The prior of units that are vectors, if they are."""
+        return self.prior if isinstance(self.prior, AbstractVectorPrior) else None
 
     @cached_property
     def unseen(self) -> tuple[Any, Any]:
@@ -83,7 +89,7 @@ class Problem:
     @property
     def layout(self) -> Layout:
         """One vector at a time, on the host."""
-        return Layout("vector", 1, True)
+        return Layout("vector" if self.v.vectors is None else "units", 1, True)
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -173,8 +179,8 @@ class Start:
     """Where message passing begins: means and variances of v, and what made them.
 
     Attributes:
-        mean: shape (p,).
-        variance: a number or shape (p,).
+        mean: shape (p,), or (p, k) of units that are vectors.
+        variance: a number or of the shape of the mean.
         before: the means of v (Wigner) or of u (Wishart) that the memory term of the first step
             takes out: 0 for a start that does not depend on the matrix.
     """
@@ -184,13 +190,16 @@ class Start:
     before: Any = 0.0
 
 
-def init(problem: Problem, start: Start | None = None) -> State:
+def init(problem: Problem, start: Start | None = None) -> State | vector_spike.State:
     """The state before the first iteration: nothing is known of u and of the latent vector.
 
     Args:
         problem: the matrix and its spikes.
         start: of v; None for its prior's moments, a fixed point where the mean is zero.
     """
+    if problem.v.vectors is not None:
+        mean = None if start is None else start.mean
+        return vector_spike.init(problem.v.vectors, problem.v.size, mean)
     spikes = []
     for k, side in enumerate(problem.sides):
         mean, variance = side.unseen
@@ -207,7 +216,7 @@ def init(problem: Problem, start: Start | None = None) -> State:
     return State(tuple(spikes), latent, problem.sizes)
 
 
-def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, Info]:
+def step(problem: Problem, state: Any, *, damping: Any = 0.0) -> tuple[Any, Info]:
     """One iteration x -> (1 - damping) F(x) + damping x of all means and variances.
 
     Args:
@@ -218,6 +227,9 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     Returns:
         The next state, and what happened on the way; nothing is checked.
     """
+    if problem.v.vectors is not None:
+        matrix, prior = problem.matrix, problem.v.vectors
+        return vector_spike.step(matrix, problem.delta, prior, state, damping)
     damping = multilayer_amp.shown_damping(damping)
     v, *others = state.spikes
     if problem.u is None:

@@ -31,8 +31,9 @@ class Layout:
     """How vectors become rows and rows vectors.
 
     Attributes:
-        shape: "vector" (n,), "columns" (n, k) or "stack" (b, n): the shape of a vector.
-        batch: number of rows: 1, k or b.
+        shape: "vector" (n,), "columns" (n, k) or "stack" (b, n): the shape of a vector; or
+            "units" (n, k), one vector whose entries are vectors, kept as it is.
+        batch: number of rows: 1, k or b; 1 for "units".
         host: whether arrays are numpy's, and rows those of compiled programs; else all is traced.
     """
 
@@ -53,6 +54,8 @@ class Layout:
         """A vector in rows, padded; a view where nothing is padded."""
         if self.host:
             vector = np.asarray(vector)
+        if self.shape == "units":
+            return vector
         if self.shape == "vector":
             return self.padded(vector[None, :])
         return self.padded(vector.T if self.shape == "columns" else vector)
@@ -70,6 +73,8 @@ class Layout:
 
     def vector(self, rows: Any, size: int) -> Vector:
         """The inverse of `rows`; a view on the host."""
+        if self.shape == "units":
+            return rows
         rows = (np.asarray(rows) if self.host else rows)[:, :size]
         if self.shape == "vector":
             return rows[0]

@@ -13,6 +13,7 @@ from solvable.cli.common import Desk, Json, Load, Out, Quiet, Seed, whole
 PLURALS = {
     "model": "models",
     "prior": "priors",
+    "vector prior": "vector-priors",
     "channel": "channels",
     "spectrum": "spectra",
     "layer": "layers",

@@ -120,9 +120,10 @@ def symmetric_noise(key: PRNGKeyArray, size: int, scale: float = 1.0) -> np.ndar
 
 
 def add_outer(matrix: np.ndarray, left: np.ndarray, right: np.ndarray, factor: float) -> None:
-    """Add factor left right^T to a matrix in place, a few rows at a time."""
+    """Add factor left right^T to a matrix in place, a few rows at a time; (n,) or (n, k)."""
+    left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
     for start in range(0, len(matrix), _TILE):
-        matrix[start : start + _TILE] += np.outer(factor * left[start : start + _TILE], right)
+        matrix[start : start + _TILE] += (factor * left[start : start + _TILE]) @ right.T
 
 
 _TILE = 512

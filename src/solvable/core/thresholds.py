@@ -18,9 +18,10 @@ from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.roots import Roots, find_roots, guess_roots
 from solvable.core.status import Status
 
-_ROUNDS = 4
+_ROUNDS = 8
 _NODES = np.sort(np.cos(np.pi * (np.arange(8) + 0.5) / 8))
 _ROUNDING = 1e-14
+_SETTLED = 1e-11  # a last step so small means a fit to all digits
 _SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
 _LARGEST_SCALE = 1e4
 _BESIDE = 1e-4
@@ -292,21 +293,27 @@ def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> T
     high = top.h if np.isfinite(top.h) else np.log(_LARGEST_SCALE)
     lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
     low = max(min(lowest, default=-np.inf), high + np.log(_SMALLEST_FRACTION))
+    bracket, root = np.zeros(0), np.nan
     for _ in range(_ROUNDS):
-        x = 0.5 * (low + high) + 0.5 * (high - low) * _NODES
+        nodes = 0.5 * (low + high) + 0.5 * (high - low) * _NODES
+        x = np.sort(np.r_[bracket, nodes])
         values = gap(np.exp(x))
         crossing = np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0))
         if not crossing.size:
             return absent(name)
-        k = int(crossing[0])
-        fit = Chebyshev.fit(x, values, len(x) - 1, domain=[low, high])
+        bracket, last = x[int(crossing[0]) :][:2], root
+        inside = np.isin(x, nodes)
+        fit = Chebyshev.fit(nodes, values[inside], len(nodes) - 1, domain=[low, high])
         roots = fit.roots()
         near = roots.real[
-            (np.abs(roots.imag) < 1e-9) & (roots.real >= x[k]) & (roots.real <= x[k + 1])
+            (np.abs(roots.imag) < 1e-9) & (roots.real >= bracket[0]) & (roots.real <= bracket[1])
         ]
-        root = float(near[0]) if near.size else 0.5 * (x[k] + x[k + 1])
-        reach = min(0.3 * (x[k + 1] - x[k]), 0.5 * (high - low))
-        low, high = max(x[k], root - reach), min(x[k + 1], root + reach)
+        root = float(near[0]) if near.size else 0.5 * float(bracket.sum())
+        if abs(root - last) < _SETTLED:
+            break
+        # beside a fold the fit is rough, so that the next nodes may miss the root: the bracket not
+        reach = min(0.3 * (bracket[1] - bracket[0]), 0.5 * (high - low))
+        low, high = max(bracket[0], root - reach), min(bracket[1], root + reach)
     slope = float(fit.deriv()(root))
     scale = np.exp([root])
     coarse, fine = gap(scale)[0], gap(scale, FINE_ORDER)[0]

@@ -93,10 +93,13 @@ class Subject(NamedTuple):
     Attributes:
         layer: 0 for the input.
         label: what follows `overlap` and `mse` of it.
+        directions: equal directions of its overlap matrices, of which the order parameters are
+            those of one.
     """
 
     layer: int
     label: str
+    directions: int = 1
 
 
 INPUT = Subject(0, "")
@@ -124,8 +127,9 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         return subject.label if k == subject.layer else f"_{k}"
 
     def _size(self, widths: list[Any], k: int) -> Any:
-        """Units of layer k for each of the subject."""
-        return widths[k] / widths[self.subject().layer]
+        """Directions of the units of layer k for each unit of the subject."""
+        subject = self.subject()
+        return subject.directions * widths[k] / widths[subject.layer]
 
     # ---- order parameters
 
@@ -144,10 +148,12 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
         _, layers = self.chain()
-        found = {}
-        for k in sorted(range(len(layers)), key=lambda k: k != self.subject().layer):
+        subject, found = self.subject(), {}
+        for k in sorted(range(len(layers)), key=lambda k: k != subject.layer):
             found[f"overlap{self.label(k)}"] = order.overlap[k]
             found[f"mse{self.label(k)}"] = order.variance[k]
+        found |= layers[-1].errors(order.z_overlap[-1], order.z_variance[-1], copies)
+        found = {name: subject.directions * value for name, value in found.items()}
         free_entropy = self.free_entropy(order, copies=copies)
         known = layers[-1].known_potential(chain_facts(*self.chain()).rho_z)
         size = self._size(chain.widths(layers), -1)
@@ -155,7 +161,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
             "free_entropy": free_entropy,
             "mutual_information": copies * size * known - free_entropy,
         }
-        return found | layers[-1].errors(order.z_overlap[-1], order.z_variance[-1], copies)
+        return found
 
     def starts(self) -> dict[str, ChainOrder]:
         """Next to no information, and next to all, on every layer."""

@@ -28,7 +28,14 @@ from solvable.bricks.chain import HiddenLaw
 from solvable.bricks.chain_facts import blind_layers, unseen_law
 from solvable.bricks.channels.base import AbstractChannel, without_bias
 from solvable.bricks.layer import AbstractLayer, Layer
-from solvable.bricks.priors.base import AbstractPrior, Law, posterior, prior_moments
+from solvable.bricks.priors.base import (
+    AbstractPrior,
+    AbstractVectorPrior,
+    Law,
+    posterior,
+    prior_moments,
+    vector_posterior,
+)
 from solvable.core.arguments import UNSET, choice, integer
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
@@ -202,7 +209,8 @@ def evolve(
     brick = numeric(model)
     _, layers = brick.chain()
     ends = [model.label(k) for k in range(len(layers))]
-    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
+    directions = model.subject().directions
+    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends]) / directions
     path = [chain.start(layers, q, jnp.asarray(model._facts().rho) - q)]
     for _ in range(iterations):
         path.append(_updated(brick, path[-1]))
@@ -214,7 +222,7 @@ def evolve(
         at = (along.z_overlap[:, -1], along.z_variance[:, -1])
         errors = _errors_along(layers[-1], *map(jnp.asarray, at))
         found |= {name: np.asarray(column) for name, column in errors.items()}
-    return found
+    return {name: directions * column for name, column in found.items()}
 
 
 def require_complete(model: Specification) -> None:
@@ -226,7 +234,7 @@ def require_complete(model: Specification) -> None:
 
 def draw(
     model: Specification,
-    prior: AbstractPrior,
+    prior: AbstractPrior | AbstractVectorPrior,
     layers: tuple[Layer, ...],
     key: PRNGKeyArray,
     size: int,
@@ -323,7 +331,9 @@ def informed(
 
 
 @eqx.filter_jit
-def _drawn(brick: AbstractPrior | AbstractChannel, key: PRNGKeyArray, at: Any) -> Array:
+def _drawn(
+    brick: AbstractPrior | AbstractVectorPrior | AbstractChannel, key: PRNGKeyArray, at: Any
+) -> Array:
     """Units of a prior, of a shape, or of a channel, at z."""
     return brick.sample(key, at)
 
@@ -339,6 +349,8 @@ def _given(law: Law, B: Array, A: Array, shift: Array) -> tuple[Array, Array]:
     if isinstance(law, HiddenLaw):
         found = without_bias(law.channel).hidden(B, A, shift, law.V)
         return found.mean, found.variance
+    if isinstance(law, AbstractVectorPrior):
+        return vector_posterior(law, B, A * jnp.eye(law.width))[:2]
     assert isinstance(law, AbstractPrior)
     return posterior(law, B, A)
 

@@ -21,6 +21,7 @@ from solvable.bricks.channels.base import (
     predict_mean,
     without_bias,
 )
+from solvable.bricks.priors.base import AbstractVectorPrior
 from solvable.core.quadrature import ORDER, gaussian_nodes
 from solvable.core.specification import numeric
 
@@ -185,3 +186,25 @@ def _errors_at(channel: Any, found: Overlaps, bias: Array) -> tuple[Array, Array
 
 
 _TINY: Final = 1e-24
+
+
+def vector_measure(prior: AbstractVectorPrior, truth: Any, mean: Any) -> dict[str, float]:
+    """Observables of an estimate of vectors, up to the symmetries of their prior.
+
+    Args:
+        prior: of the units.
+        truth: the units, (p, k).
+        mean: their estimate, (p, k).
+
+    Returns:
+        `overlap` E x . mean, `mse` E |x - mean|^2, and `matrix_mse` E (x_i . x_j - m_i . m_j)^2.
+    """
+    truth, p = np.asarray(truth), len(truth)
+    mean = prior.aligned(np.asarray(mean), truth)
+    grams = [a.T @ b / p for a, b in ((truth, truth), (truth, mean), (mean, mean))]
+    squares = [float(np.sum(gram**2)) for gram in grams]
+    return {
+        "overlap": float(np.trace(grams[1])),
+        "mse": float(np.sum((truth - mean) ** 2)) / p,
+        "matrix_mse": squares[0] - 2 * squares[1] + squares[2],
+    }

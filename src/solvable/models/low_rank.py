@@ -19,11 +19,12 @@ from solvable.algorithms.designs import as_design
 from solvable.algorithms.low_rank_amp import Problem, Side, Start, State
 from solvable.algorithms.low_rank_spectral import Covariance
 from solvable.algorithms.problem import Generator
+from solvable.algorithms.vector_spike import State as VectorState
 from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
-from solvable.bricks.priors.base import AbstractPrior, Law
+from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior, Law
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import AbstractLinearized
@@ -34,17 +35,28 @@ from solvable.core.status import Status
 from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
 from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
-from solvable.models.chain_measures import Overlaps, mean_square_error, overlaps
+from solvable.models.chain_measures import (
+    Overlaps,
+    mean_square_error,
+    overlaps,
+    vector_measure,
+)
 
-Spike = AbstractPrior | Generative
+Spike = AbstractPrior | AbstractVectorPrior | Generative
 _CENTERED = 1e-12  # squared means below it are rounding
 _SEED = 1e-2  # of the second moment: the size of a start that knows nothing
 
 
 def spike(name: str, value: Any) -> Any:
     """The prior of a spike: of independent components, or generative."""
-    what = "a prior, as `Gaussian()` or `Generative(...)`"
+    what = "a prior of numbers, as `Gaussian()` or `Generative(...)`"
     return of_kind(name, value, (AbstractPrior, Generative), what)
+
+
+def square_spike(name: str, value: Any) -> Any:
+    """The prior of the spike of a symmetric matrix, which may be one of vectors."""
+    what = "a prior, as `Gaussian()`, `OneHot(k=3)` or `Generative(...)`"
+    return of_kind(name, value, (AbstractPrior, AbstractVectorPrior, Generative), what)
 
 
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
@@ -61,7 +73,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
     @abstractmethod
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
-        """The priors of v and of u; None for a symmetric matrix."""
+        """The priors of v, which may be of vectors, and of u; None for a symmetric matrix."""
 
     @abstractmethod
     def problem(self, data: Data) -> Problem:
@@ -102,9 +114,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
     def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
         """Squared cosines of PCA, and for generative priors of LAMP (Aubin et al. 2019)."""
+        v, _ = self.spikes()
+        if isinstance(v, AbstractVectorPrior):
+            return {}
         pca = np.array([self.pca(1 / scale) for scale in scales])
         found = {"overlap_pca": Shared(pca, Status.converged)}
-        v, _ = self.spikes()
         if not isinstance(v, Generative):
             return found
         parts, lamp, status = self.covariance(), np.full(len(scales), np.nan), Status.unsupported
@@ -143,7 +157,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         return weights or None, (units[-1], *units[:-1])
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
-        """Overlaps and errors of an estimate, up to the sign where that is free.
+        """Overlaps and errors of an estimate, up to the sign, or the names of groups, where free.
 
         Args:
             estimate: means and variances of v, u and the layers below v, or an array: of v alone.
@@ -153,6 +167,9 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             `overlap` and `mse` of every part, and `matrix_mse` of the matrix without noise.
         """
         point = not hasattr(estimate, "means")
+        prior = self.spikes()[0]
+        if isinstance(prior, AbstractVectorPrior):
+            return vector_measure(prior, instance.signal, estimate if point else estimate.means[0])
         means, variances = ([estimate], [0.0]) if point else (estimate.means, estimate.variances)
         top = self.subject().layer
         blind = blind_below(self)
@@ -178,11 +195,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
     # ---- message passing
 
-    def init(self, data: Data, key: PRNGKeyArray) -> State:
+    def init(self, data: Data, key: PRNGKeyArray) -> State | VectorState:
         problem = self.problem(data)
         return low_rank_amp.init(problem, self._first(problem, key))
 
-    def step(self, data: Data, state: State) -> tuple[State, Info]:
+    def step(self, data: Data, state: Any) -> tuple[State | VectorState, Info]:
         return low_rank_amp.step(self.problem(data), state)
 
     def solve(
@@ -219,12 +236,15 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         """The spectral start where v has no mean, else a small random one."""
         if not blind_below(self):
             return None
+        rng, prior = numpy_generator(fold(key, "first")), problem.v.vectors
+        if prior is not None:
+            mixed = rng.standard_normal((problem.v.size, len(prior.points()))) @ prior.points()
+            return Start(np.sqrt(_SEED * float(prior.second_moment())) * mixed, None)
         start = self.spectral_start(problem, key)
         if start is not None:
             return start
         rho = float(problem.v.second_moment)
-        noise = numpy_generator(fold(key, "first")).standard_normal(problem.v.size)
-        return Start(np.sqrt(_SEED * rho) * noise, rho)
+        return Start(np.sqrt(_SEED * rho) * rng.standard_normal(problem.v.size), rho)
 
     def informed_start(self, instance: Instance, overlap: float, key: PRNGKeyArray) -> Start:
         """A start of a given overlap: the posterior of v given itself in Gaussian noise.
@@ -237,8 +257,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         Raises:
             ValueError: if the overlap is out of its range.
         """
-        facts, top = self._facts(), self.subject().layer
-        low, high = float(facts.mean[top]) ** 2, float(facts.rho[top])
+        facts, (top, _, directions) = self._facts(), self.subject()
+        low, high = directions * float(facts.mean[top]) ** 2, directions * float(facts.rho[top])
         if not low < overlap < high:
             raise ValueError(
                 f"Argument `start` must be an overlap between {low:g} and {high:g}, "
@@ -251,7 +271,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             rho = layer.gain() * jnp.asarray(facts.rho[top - 1])
             law = HiddenLaw(layer.law(), jnp.zeros(()), rho)
             shift = repeated_bias(layer, len(instance.signal))
-        found = informed(law, instance.signal, overlap, key, shift)
+        found = informed(law, instance.signal, overlap / directions, key, shift)
         return Start(np.asarray(found.mean), found.variance)
 
     def state_evolution(

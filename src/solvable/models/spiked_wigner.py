@@ -1,4 +1,4 @@
-"""The spiked Wigner model: a symmetric matrix of rank one in noise."""
+"""The spiked Wigner model: a symmetric matrix of low rank in noise."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wigner
-from solvable.bricks.priors.base import Law
+from solvable.bricks.priors.base import AbstractVectorPrior, Law
 from solvable.core.arguments import UNSET, parameter, positive
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import WignerLinearized, WignerPCA
 from solvable.core.randomness import add_outer, fold, symmetric_noise
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, square_spike
 
 CARD = dict(
     kind="model",
     name="SpikedWigner",
-    summary="a symmetric matrix of rank one in noise: Y = v v^T / sqrt(p) + xi",
+    summary="a symmetric matrix of low rank in noise: Y = v v^T / sqrt(p) + xi",
     parameters={
-        "prior": "a prior, of the components of v, or `Generative`",
+        "prior": "a prior, of the components of v, a vector prior, or `Generative`",
         "delta": "> 0, variance of the noise",
     },
     observables=[
@@ -48,7 +48,7 @@ CARD = dict(
         "spinodal_informed",
     ],
     rigour="theorem",
-    references=["lelarge2019", "dia2016", "aubin2019"],
+    references=["lelarge2019", "dia2016", "aubin2019", "lesieur2017"],
 )
 
 
@@ -66,8 +66,13 @@ class SpikedWigner(AbstractLowRankModel):
     is rho^2 / (4 delta) - i. `overlap_pca` and, for generative priors, `overlap_lamp` are the
     squared cosines with v that spectral methods reach, the same on every branch.
 
+    With a prior of vectors v is a p x k matrix, Y one of higher rank, and q a k x k matrix, a
+    multiple of one projector: every term is that of one direction times their number (Lesieur et
+    al. 2017). `overlap` is Tr q, up to a permutation of the groups, `mse` Tr (rho - q), and
+    `matrix_mse` Tr (rho^2 - q^2).
+
     Args:
-        prior: law of the components of the spike, or a generative prior.
+        prior: law of the components of the spike, a vector prior, or a generative prior.
         delta: variance of the noise, > 0; may be left unset where it is swept.
 
     Raises:
@@ -79,11 +84,13 @@ class SpikedWigner(AbstractLowRankModel):
         SpikedWigner(prior=Rademacher(), delta=0.5)
     """
 
-    prior: Spike = eqx.field(converter=lambda x: spike("prior", x))
+    prior: Spike = eqx.field(converter=lambda x: square_spike("prior", x))
     delta: Any = parameter("delta", positive, default=UNSET)
 
     def subject(self) -> Subject:
-        return Subject(len(self.chain()[1]) - 1, "")
+        prior = self.prior
+        directions = prior.directions() if isinstance(prior, AbstractVectorPrior) else 1
+        return Subject(len(self.chain()[1]) - 1, "", directions)
 
     def spikes(self) -> tuple[Spike, None]:
         return self.prior, None
