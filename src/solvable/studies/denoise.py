@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.low_rank_spectral import (
     finite_matrix,
     pca_wigner,
@@ -156,8 +157,17 @@ def denoise(
     data = Data(_weights(model, weights, Y.shape[1]), Y / scale if scale != 1 else Y)
     options = {"damping": damping, "tolerance": tolerance, "max_steps": max_steps}
     outcome = model.solve(data, key_for(seed, "denoise"), **options)
+    return _answer(model, outcome, scale, noise, judged(model, progress))
+
+
+def _answer(
+    model: AbstractLowRankModel,
+    outcome: Outcome,
+    scale: float,
+    noise: str,
+    verdict: tuple[bool, str],
+) -> Denoised:
     expected = curve(model).sel(branch="amp")
-    detectable, verdict = judged(model, progress)
     has_u = model.spikes()[1] is not None
     return Denoised(
         model=model,
@@ -168,8 +178,8 @@ def denoise(
         scale=scale,
         estimated_mse=float(outcome.variance.sum() / len(outcome.mean)),
         expected_mse=float(expected[f"mse{model.subject().label}"]),
-        verdict=verdict,
-        detectable=detectable,
+        verdict=verdict[1],
+        detectable=verdict[0],
         noise=noise,
         status=Status(int(outcome.status)),
         iterations=int(outcome.steps),

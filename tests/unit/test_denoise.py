@@ -1,0 +1,89 @@
+"""`denoise`: scale and noise estimated from a matrix, the verdict, and what is refused."""
+
+import jax
+import numpy as np
+import pytest
+
+import solvable as sv
+from solvable.core.status import Status
+
+SIGNS = sv.SpikedWigner(prior=sv.Rademacher())
+PAIR = sv.SpikedWishart(prior_u=sv.Gaussian(), prior_v=sv.GaussBernoulli(rho=0.3))
+
+
+def wigner(delta, size=800, seed=0):
+    model = sv.SpikedWigner(prior=sv.Rademacher(), delta=delta)
+    return model.sample(jax.random.key(seed), size)
+
+
+def test_scale_and_noise_of_a_symmetric_matrix_are_found():
+    """c = 5 and delta = 0.3 within a few standard errors 1 / sqrt(p); a constant is taken out."""
+    instance = wigner(0.3)
+    answer = sv.denoise(SIGNS, 5 * instance.data.observation + 2.0)
+    assert answer.status is Status.converged
+    assert answer.scale == pytest.approx(5, rel=0.1)
+    assert float(answer.model.delta) == pytest.approx(0.3, rel=0.15)
+    assert answer.detectable
+    overlap = abs(np.mean(answer.mean * instance.signal))
+    exact = float(sv.curve(answer.model).sel(branch="amp").overlap)
+    assert overlap == pytest.approx(exact, abs=0.1)
+    assert answer.expected_mse == pytest.approx(1 - exact, abs=1e-9)
+
+
+def test_scale_and_noise_of_a_rectangular_matrix_are_found():
+    model = sv.SpikedWishart(
+        prior_u=sv.Gaussian(), prior_v=sv.GaussBernoulli(rho=0.3), beta=1.5, delta=0.1
+    )
+    instance = model.sample(jax.random.key(1), 600)
+    answer = sv.denoise(PAIR, 0.2 * instance.data.observation)
+    assert answer.scale == pytest.approx(0.2, rel=0.15)
+    assert float(answer.model.delta) == pytest.approx(0.1, rel=0.25)
+    assert float(answer.model.beta) == pytest.approx(1.5)
+    sign = np.sign(np.mean(answer.mean * instance.signal))
+    u, v = sign * answer.mean_u, sign * answer.mean
+    assert np.mean((u - instance.hidden[0]) ** 2) < 0.5
+    error = np.mean((v - instance.signal) ** 2)
+    assert error == pytest.approx(answer.estimated_mse, rel=0.3)
+
+
+def test_a_generated_spike_takes_its_weights():
+    prior = sv.Generative(prior=sv.Gaussian(), layers=[sv.Layer(ratio=2, channel=sv.Sign())])
+    model = sv.SpikedWigner(prior=prior, delta=0.5)
+    instance = model.sample(jax.random.key(2), 600)
+    answer = sv.denoise(model, instance.data.observation, weights=instance.data.design)
+    assert abs(np.mean(answer.mean * instance.signal)) > 0.6
+    with pytest.raises(ValueError, match="`weights` must hold one matrix for each of 1 layers"):
+        sv.denoise(model, instance.data.observation)
+    with pytest.raises(ValueError, match=r"`weights\[0\]` must have 600 rows"):
+        sv.denoise(model, instance.data.observation, weights=[np.ones((500, 300))])
+
+
+def test_beyond_the_threshold_nothing_is_promised():
+    model = sv.SpikedWigner(prior=sv.Rademacher(), delta=1.5)
+    answer = sv.denoise(model, model.sample(jax.random.key(3), 400).data.observation)
+    assert not answer.detectable
+    assert "no method is expected to find this" in answer.verdict
+    hard = sv.SpikedWigner(prior=sv.GaussBernoulli(rho=0.05), delta=0.004)
+    answer = sv.denoise(hard, hard.sample(jax.random.key(4), 400).data.observation)
+    assert answer.detectable
+    assert answer.verdict.startswith("Hard")
+
+
+@pytest.mark.parametrize(
+    ("matrix", "sentence"),
+    [
+        (np.ones((3, 4)), "`matrix` must be a square matrix"),
+        (np.triu(np.ones((4, 4))), "`matrix` must be symmetric"),
+        (np.full((4, 4), np.nan), "`matrix` must hold finite numbers"),
+        (np.ones(4), "`matrix` must have 2 dimensions"),
+    ],
+)
+def test_what_is_refused(matrix, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        sv.denoise(SIGNS, matrix)
+
+
+def test_noise_alone_asks_for_delta():
+    noise = np.random.default_rng(0).normal(size=(300, 300))
+    with pytest.raises(ValueError, match="`delta` must be given, because no singular value"):
+        sv.denoise(SIGNS, noise + noise.T)
