@@ -11,7 +11,7 @@ from solvable.gallery import digits_mosaic, expand, run
 LONG = ("information-bottleneck",)  # minutes of compilation
 NAMES = sorted(catalog.names("gallery"))
 FIGURES = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
-WITHOUT_THRESHOLDS = ("deep-entropy", "information-bottleneck", "decoder-images")
+WITHOUT_THRESHOLDS = ("generative-phase-diagram", "deep-entropy", "information-bottleneck", "decoder-images")
 
 
 @pytest.fixture(scope="module")
