@@ -1,4 +1,8 @@
-"""Communities in dense random graphs: two, four and six groups, and who finds them."""
+"""Communities in dense random graphs: two, four and six groups, and who finds them.
+
+On small graphs near the transition message passing may end where it tells unions of groups apart
+only; of several random starts the one that expects the least error of itself counts.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +52,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "probability": 0.5,
         "size": 300 if quick else 1000,
         "instances": 3 if quick else 8,
+        "starts": 1 if quick else 3,
         "max_steps": 500,
         "tolerance": 1e-5,
     }
@@ -85,6 +90,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         "thresholds": json.dumps(io.strict(documents)),
         "size": settings["size"],
         "instances": settings["instances"],
+        "starts": settings["starts"],
         "probability": settings["probability"],
     }
     return data
@@ -134,7 +140,11 @@ def _measured(
     key = key_for(seed, "communities", k, repr(float(ratio)), settings["size"], index)
     problem = graphs.spiked_instance(graphs.sample(fold(key, "graph"), settings["size"]))
     options = {name: settings[name] for name in ("max_steps", "tolerance")}
-    outcome = graphs.spiked.solve(problem.data, fold(key, "start"), damping="adaptive", **options)
+    outcomes = [
+        graphs.spiked.solve(problem.data, fold(key, "start", i), damping="adaptive", **options)
+        for i in range(settings["starts"])
+    ]
+    outcome = min(outcomes, key=lambda one: float(np.sum(one.variance)))
     labels = spectral_communities(problem.data.observation, k, fold(key, "spectral"))
     return [
         (agreement(outcome.mean, problem.signal), int(outcome.status)),
@@ -159,7 +169,7 @@ def make_picture(data: xr.Dataset) -> Figure:
         loc="outside lower center",
         ncols=3,
         title=f"points: graphs of {data.attrs['size']} nodes, {data.attrs['instances']} "
-        "instances; bars: standard error",
+        f"instances; bars: standard error; AMP: best of {data.attrs['starts']} starts",
     )
     return figure
 
