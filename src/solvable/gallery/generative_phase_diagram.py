@@ -1,8 +1,8 @@
 """Up to which noise a generated spike is found, against the ratio of its network.
 
 Message passing, and with it the best estimate, finds a spike up to Delta_c = (E phi^2)^2 + alpha
-(E u phi(u))^4; PCA, which does not know the network, up to (E phi^2)^2. No hard phase lies between
-them: what PCA misses, message passing has.
+(E u phi(u))^4; PCA, which does not know the network, up to (E phi^2)^2. There is no hard phase, but
+for the rectifier at small alpha: its skewness makes the transition one of first order there.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def make_picture(data: xr.Dataset) -> Figure:
         handles=handles,
         loc="outside lower center",
         ncols=3,
-        title="blue: message passing finds the spike; gray: no method does",
+        title="blue: message passing finds the spike; hatched: hard; gray: no method does",
     )
     return figure
 
