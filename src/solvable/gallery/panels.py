@@ -153,7 +153,8 @@ def _joined(
     measured = xr.concat(
         parts, parameter, data_vars="minimal", combine_attrs="override", join="exact"
     )
-    own = (*io.observables(theory), *io.BOOKKEEPING)
+    known = io.observables(theory)
+    own = (*known, *io.BOOKKEEPING, *(f"{name}_status" for name in known))
     names = {name: f"{name}_theory" for name in own if name in measured}
     measured = measured.rename({parameter: f"{parameter}_measured", **names})
     data = theory.merge(measured, join="exact")
