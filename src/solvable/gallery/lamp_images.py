@@ -12,9 +12,9 @@ estimate, with the sign that the decoder's own encoder reconstructs better.
 Trained weights are not generic, as AMP assumes: where it does not converge an image gets the
 estimate of AMP with the prior N(0, K) instead, and is counted.
 
-Theory of LAMP is that of the spectrum of K for v = K^{1/2} w with independent w, 1 - s of
-`core.random_matrix`; images are no such v. At delta << 1 LAMP fails on a few matrices of this size:
-its eigenvalue at 1 moves with v^T xi v, by sqrt(2 / (p delta)) times a Gaussian, and is lost where
+Theory of LAMP is 1 - s of the spectrum of K (`core.random_matrix`), for v = K^{1/2} w with
+independent w; images are no such v. At delta << 1 LAMP fails on a few matrices of this size: its
+eigenvalue at 1 moves with v^T xi v, by sqrt(2 / (p delta)) times a Gaussian, and is lost where
 that is below -1.
 """
 
@@ -99,12 +99,14 @@ class Knowledge:
         eigenvalues: of K, shape (p,).
         vectors: its eigenvectors in columns, shape (p, p).
         training: the autoencoder.
+        error: of the decoder, mean squared per pixel, on images of neither set.
         prior: of v through its decoder.
     """
 
     eigenvalues: np.ndarray
     vectors: np.ndarray
     training: Training
+    error: float
     prior: Side
 
     @property
@@ -221,7 +223,7 @@ def _knowledge(
     )
     error = trained.reconstruction_error(spikes(images.validation, mean))
     side = decoder_prior(trained.decoder, error)
-    return Knowledge(np.maximum(eigenvalues, 0.0), vectors, trained, side)
+    return Knowledge(np.maximum(eigenvalues, 0.0), vectors, trained, error, side)
 
 
 def squared_cosines(estimates: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -251,7 +253,6 @@ def _assemble(
     grid = np.unique(np.r_[np.geomspace(start, stop, count), 1.0, law.moment(2)])
     shown = _different(images.labels)
     tiles = _shown(estimates[:, :, shown], truth[shown])
-    error = float(known.prior.network.channels[-1].delta)
     data = xr.Dataset(
         {
             "squared_cosine": (("delta", "algorithm", "image"), squared_cosines(estimates, truth)),
@@ -280,7 +281,7 @@ def _assemble(
         "rigour": "numerical",
         "images": settings["images"],
         "decoder": f"{decoder.latent}-{len(decoder.biases[0])}-{decoder.pixels}",
-        "decoder_error": error,
+        "decoder_error": known.error,
         "critical": law.moment(2),
     }
     return data

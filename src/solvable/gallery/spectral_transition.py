@@ -65,8 +65,8 @@ _CRITICAL = {"linear": r"\Delta_c = 1 + \alpha", "sign": r"\Delta_c = 1 + 4 \alp
 def settings(quick: bool = False) -> dict[str, Any]:
     """Layers with two outputs an input; points from weak noise to beyond the transition."""
     measured = {
-        "linear": [0.5, 2.0] if quick else [0.3, 0.7, 1.2, 1.7, 2.3, 2.8, 3.4],
-        "sign": [0.5, 1.2] if quick else [0.2, 0.45, 0.7, 1.0, 1.3, 1.6, 2.1],
+        "linear": [0.5, 2.0] if quick else [0.3, 0.8, 1.3, 1.8, 2.5, 3.4],
+        "sign": [0.5, 1.2] if quick else [0.2, 0.45, 0.75, 1.05, 1.4, 2.1],
     }
     curves = {
         name: {
@@ -74,10 +74,10 @@ def settings(quick: bool = False) -> dict[str, Any]:
             f"layers=[Layer(ratio={_RATIO}, channel={channel})]))",
             "parameter": "delta",
             "observable": ",".join(_METHODS),
-            "theory": [0.05, 3.9 if name == "linear" else 2.35, 24 if quick else 60],
+            "theory": [0.05, *((3.85, 77) if name == "linear" else (2.35, 47))],
             "measured": measured[name],
-            "size": 400 if quick else 1000,
-            "instances": 3 if quick else 8,
+            "size": 400 if quick else 1200,
+            "instances": 3 if quick else 12,
             "max_steps": 300,
             "baselines": True,
             "tolerance": 1e-4,
@@ -96,7 +96,7 @@ def make_picture(data: xr.Dataset) -> Figure:
         ax.set_xlim(0, float(part["delta"][-1]))
         ax.set_xlabel(r"noise variance $\Delta$")
         _draw(ax, part, name)
-        ax.legend(loc="upper right")
+        ax.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")
     axes[0, 0].set_ylabel(r"squared cosine with $v$ (AMP: overlap $q$)")
     part = chains.curve(data, "linear")
     figure.suptitle(
@@ -130,7 +130,7 @@ def _draw(ax: Axes, part: xr.Dataset, name: str) -> None:
         ax.axvline(place, color="#333333", linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1.5)
         ax.annotate(
             f"${words}$" + (f" = {place:.4g}" if place != 1 else ""),
-            (place, 0.5),
+            (place, 0.72 if place == 1 else 0.6),
             xytext=(-3, 0),
             textcoords="offset points",
             rotation=90,
