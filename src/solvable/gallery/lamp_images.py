@@ -71,9 +71,9 @@ def settings(quick: bool = False) -> dict[str, Any]:
     common = {
         "delta": [0.01, 0.1, 1.0, 2.0, 10.0],
         "grid": [0.005, 150.0, 100],
-        "damping": 0.5,
+        "damping": 0.75,
         "tolerance": 1e-3,
-        "max_steps": 200,
+        "max_steps": 300,
         "count": 6 if quick else 24,
     }
     if quick or not datasets.has_fashion_mnist():
@@ -87,7 +87,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         **common,
         "images": "fashion-mnist",
         "validation": 5000,
-        "training": {"latent": 20, "hidden": 400, "epochs": 8, "batch": 200},
+        "training": {"latent": 20, "hidden": 400, "epochs": 10, "batch": 200},
     }
 
 

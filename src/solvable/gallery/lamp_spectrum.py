@@ -2,13 +2,13 @@
 
 For Y = v v^T / sqrt(p) + xi and a layer v = phi(W z / sqrt k) with the covariance K,
 
-    Gamma = K^{1/2} [Y / sqrt(p) - rho I] K^{1/2} / delta
+    Gamma = K [Y / sqrt(p) - rho I] / delta
 
-(similar to K [...] / delta). Its bulk has the density of `core.random_matrix`; below delta_c one
-eigenvalue is outside, at 1, and its eigenvector times K^{1/2} is the estimate of v. At delta_c the
-right edge of the bulk is at 1. With linear layers of p > k outputs K has the rank k: the p - k
-eigenvalues of Gamma that vanish are not drawn. For the sign layer theory is a heuristic that
-agrees with these matrices.
+has real eigenvalues, those of F^T [Y / sqrt(p) - rho I] F / delta for K = F F^T. Their bulk has
+the density of `core.random_matrix`; below delta_c one is outside, at 1, and its eigenvector is the
+estimate of v. At delta_c the right edge of the bulk is at 1. With linear layers of p > k outputs K
+has the rank k: the p - k eigenvalues that vanish are not drawn. For the sign layer theory is a
+heuristic that agrees with these matrices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import scipy.linalg
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 import solvable as sv
 from solvable.core.random_matrix import AbstractLinearized
@@ -43,7 +42,6 @@ CARD = dict(
 
 _LAYERS = {"linear": "Linear()", "sign": "Sign()"}
 _BINS = 70
-_ZERO = 1e-9  # eigenvalues of that size belong to the kernel of K
 
 
 def settings(quick: bool = False) -> dict[str, Any]:
@@ -89,21 +87,22 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
 def _spectrum(
     model: sv.SpikedWigner, kappas: tuple[float, float], key: Any, size: int
 ) -> tuple[np.ndarray, float]:
-    """All eigenvalues of Gamma, ascending, and the squared cosine of LAMP's estimate with v."""
+    """All eigenvalues of Gamma, ascending, and the squared cosine of LAMP's estimate with v.
+
+    With K = F F^T they are those of the symmetric F^T [...] F, and zeros if F has fewer columns.
+    """
     instance = model.sample(key, size)
-    W, v = np.asarray(instance.data.design[0]), np.asarray(instance.signal)
+    cosine, _ = model.spectral("lamp", instance, key_for(0, "lamp-spectrum"))
+    W, p = np.asarray(instance.data.design[0]), len(instance.signal)
     linear, rest = kappas
-    shifted = np.asarray(instance.data.observation) / len(v) ** 0.5
-    shifted[np.diag_indices(len(v))] -= linear**2 + rest**2
-    with threadpool_limits(2):
-        known, basis = scipy.linalg.eigh(linear**2 * W @ W.T, driver="evd")
-        root = (basis * np.sqrt(np.maximum(known, 0) + rest**2)) @ basis.T
-        gamma = root @ shifted @ root / float(model.delta)
-        eigenvalues = scipy.linalg.eigvalsh(gamma)
-        (_,), leading = scipy.linalg.eigh(gamma, subset_by_index=[len(v) - 1, len(v) - 1])
-    estimate = root @ leading[:, 0]
-    cosine = (estimate @ v) ** 2 / ((estimate @ estimate) * (v @ v))
-    return eigenvalues, float(cosine)
+    shifted = np.asarray(instance.data.observation) / p**0.5
+    shifted[np.diag_indices(p)] -= linear**2 + rest**2
+    factor = linear * W
+    if rest > 0:
+        factor = np.linalg.cholesky(factor @ factor.T + rest**2 * np.eye(p))
+    gamma = factor.T @ shifted @ factor / float(model.delta)
+    found = scipy.linalg.eigvalsh(gamma, overwrite_a=True, check_finite=False)
+    return np.sort(np.concatenate([found, np.zeros(p - len(found))])), cosine
 
 
 def _theory(
@@ -204,7 +203,7 @@ def _draw(ax: Axes, part: xr.Dataset) -> None:
 def _nonzero(part: xr.Dataset) -> np.ndarray:
     """The eigenvalues outside the kernel of K."""
     found = part["eigenvalue"].values
-    return found[np.abs(found) > _ZERO] if float(part["mass_at_zero"]) > 0 else found
+    return found[found != 0] if float(part["mass_at_zero"]) > 0 else found
 
 
 def distances(data: xr.Dataset) -> np.ndarray:
