@@ -43,18 +43,7 @@ _METHODS = {
     "overlap_lamp": ("lamp", VERMILION, "^"),
     "overlap_pca": ("pca", GREEN, "s"),
 }
-_LINES = {
-    "linear": {
-        "overlap": "Bayes-optimal = AMP (theorem)",
-        "overlap_lamp": "LAMP (theorem)",
-        "overlap_pca": "PCA (theorem)",
-    },
-    "sign": {
-        "overlap": "Bayes-optimal = AMP (replica)",
-        "overlap_lamp": "LAMP (numerical agreement only)",
-        "overlap_pca": "PCA (theorem)",
-    },
-}
+_LAMP_IS = {"linear": "theorem", "sign": "numerical agreement only"}
 _TITLES = {
     "linear": rf"linear layer, $\alpha = {_RATIO}$",
     "sign": rf"sign layer, $\alpha = {_RATIO}$",
@@ -108,9 +97,14 @@ def make_picture(data: xr.Dataset) -> Figure:
 
 
 def _draw(ax: Axes, part: xr.Dataset, name: str) -> None:
+    labels = {
+        "overlap": f"Bayes-optimal = AMP ({part.attrs['rigour']})",
+        "overlap_lamp": f"LAMP ({_LAMP_IS[name]})",
+        "overlap_pca": "PCA (theorem)",
+    }
     for observable, (algorithm, color, marker) in _METHODS.items():
         look: dict[str, Any] = {"color": color}
-        label = _LINES[name][observable]
+        label = labels[observable]
         if "numerical" in label:
             look["linestyle"] = "--"
         elif observable == "overlap_lamp":  # on top of the best, which it equals
@@ -130,7 +124,7 @@ def _draw(ax: Axes, part: xr.Dataset, name: str) -> None:
         ax.axvline(place, color="#333333", linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1.5)
         ax.annotate(
             f"${words}$" + (f" = {place:.4g}" if place != 1 else ""),
-            (place, 0.72 if place == 1 else 0.6),
+            (place, 0.83 if place == 1 else 0.6),
             xytext=(-3, 0),
             textcoords="offset points",
             rotation=90,
