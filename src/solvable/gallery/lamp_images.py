@@ -10,13 +10,13 @@ set, and is multi-layer AMP through the decoder inside AMP of the matrix. It sta
 estimate, with the sign that the decoder's own encoder reconstructs better.
 
 Trained weights are not generic, as AMP assumes: where it does not converge an image gets the
-estimate of AMP with the prior N(0, K) instead, and is counted. Nor is the decoder's error white
-noise: at delta = 0.1 LAMP, whose covariance knows its shape, is better.
+estimate of AMP with the prior N(0, K) instead, and is counted. The decoder's error
+counts as white noise, which it is not; at delta = 0.1 LAMP is better.
 
 Theory of LAMP is 1 - s of the spectrum of K (`core.random_matrix`), for v = K^{1/2} w with
 independent w; images are no such v. At delta << 1 LAMP fails on a few matrices of this size: its
 eigenvalue at 1 moves with v^T xi v, by sqrt(2 / (p delta)) times a Gaussian, and is lost where
-that is below -1.
+that comes close to -1.
 """
 
 from __future__ import annotations
