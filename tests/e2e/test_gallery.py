@@ -11,7 +11,14 @@ from solvable.gallery import digits_mosaic, expand, run
 LONG = ("information-bottleneck",)  # minutes of compilation
 NAMES = sorted(catalog.names("gallery"))
 FIGURES = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in NAMES]
-WITHOUT_THRESHOLDS = ("generative-phase-diagram", "deep-entropy", "information-bottleneck", "decoder-images")
+WITHOUT_THRESHOLDS = (
+    "deep-entropy",
+    "information-bottleneck",
+    "decoder-images",
+    "generative-phase-diagram",
+    "lamp-images",
+    "lamp-spectrum",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +69,28 @@ def test_points_lie_on_the_lines(made):
     assert made("generative-compressed-sensing").comparison.number < 0.03
     assert made("deep-entropy").comparison.number < 0.05
     assert 1 <= made("digits-mosaic").comparison.number < 1.5
+
+
+def test_spectra_have_the_density_and_the_edge_of_theory(made):
+    report = made("lamp-spectrum")
+    data = io.read(report.files[0])
+    assert report.comparison.number < 0.03  # p = 300; that of other noise is 0.08 or more apart
+    below = data.sel(relative=0.4)
+    np.testing.assert_array_equal(below["outlier"], 1.0)
+    assert np.all(below["eigenvalue"][:, -1] > below["edge"][:, 1])
+    assert np.all(below["eigenvalue"][:, -2] < below["edge"][:, 1] + 0.05)
+    np.testing.assert_allclose(data.sel(relative=1.0)["edge"][:, 1], 1.0, atol=1e-9)
+    assert "sign" in report.summary
+
+
+def test_thresholds_of_generated_spikes(made):
+    """1 + alpha and 1 + 4 alpha / pi^2; the same command gives all three methods' lines."""
+    linear, sign = (
+        found["thresholds"]["weak_recovery"]["value"]
+        for found in made("spectral-transition").thresholds
+    )
+    assert linear == pytest.approx(3.0, abs=1e-9)
+    assert sign == pytest.approx(1 + 8 / np.pi**2, abs=1e-9)
 
 
 @pytest.mark.slow

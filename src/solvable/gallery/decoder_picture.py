@@ -35,14 +35,14 @@ def make_picture(data: xr.Dataset) -> Figure:
     above = grid[0].subgridspec(1, len(widths), width_ratios=widths, wspace=0.03)
     known = np.stack([data["original"].values, data["floor"].values])
     names = ["original", "decoder's\nbest"]
-    _tiles(figure.add_subplot(above[0]), known, names, f"{data['original'][0].size} pixels")
+    tiles(figure.add_subplot(above[0]), known, names, f"{data['original'][0].size} pixels")
     for place, m in enumerate(blocks, start=1):
         part = data.sel(measurements=m)
         ax = figure.add_subplot(above[place])
         names = [LABELS[method].replace(" ", "\n").replace(",", "") for method in LABELS]
-        _tiles(ax, part["reconstruction"].values, names, f"m = {m} measurements")
+        tiles(ax, part["reconstruction"].values, names, f"m = {m} measurements")
         for number in np.flatnonzero(fell_back(part)[part["shown"].values]):
-            _frame(ax, int(number), len(LABELS) - 1, part["original"].shape[1:])
+            frame(ax, int(number), len(LABELS) - 1, part["original"].shape[1:])
     _draw_errors(figure.add_subplot(grid[1]), data)
     source = {"digits": "Scikit-learn's digits"}.get(data.attrs["images"], "Fashion-MNIST")
     figure.suptitle(
@@ -56,21 +56,35 @@ def make_picture(data: xr.Dataset) -> Figure:
 _GAP = 2  # white pixels between tiles
 
 
-def _tiles(ax: Axes, images: np.ndarray, names: Sequence[str], title: str) -> None:
-    """Images of shape (columns, rows, height, width) as one, the columns named."""
+def tiles(
+    ax: Axes, images: np.ndarray, names: Sequence[str], title: str, pad: float = 30, **style
+) -> None:
+    """Images of shape (columns, rows, height, width) as one, the columns named.
+
+    Args:
+        ax: axes to draw on.
+        images: pixels from 0 (white) to 1 (black), or what `style` says.
+        names: of the columns.
+        title: of the whole.
+        pad: points between it and the images, where the names are.
+        style: of `plotting.image`.
+    """
     columns, rows, height, width = images.shape
-    canvas = np.zeros((rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP))
+    canvas = np.full(
+        (rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP), style.get("vmin", 0.0)
+    )
     for j, i in np.ndindex(columns, rows):
         y, x = i * (height + _GAP), j * (width + _GAP)
         canvas[y : y + height, x : x + width] = images[j, i]
-    image(ax, canvas)
-    ax.set_title(title, fontsize=10, pad=30)
+    image(ax, canvas, **style)
+    ax.set_title(title, fontsize=10, pad=pad)
     for j, name in enumerate(names):
         center = j * (width + _GAP) + width / 2 - 0.5
         ax.text(center, -1.5, name, ha="center", va="bottom", fontsize=8)
 
 
-def _frame(ax: Axes, row: int, column: int, shape: tuple[int, ...]) -> None:
+def frame(ax: Axes, row: int, column: int, shape: tuple[int, ...]) -> None:
+    """A frame around one of the tiles."""
     height, width = shape
     corner = (column * (width + _GAP) - 1.0, row * (height + _GAP) - 1.0)
     look = {"fill": False, "edgecolor": VERMILION, "linewidth": 1.2, "clip_on": False}
