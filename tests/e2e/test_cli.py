@@ -1,6 +1,5 @@
 """Every command, run from a folder outside the checkout; every kind of bad input."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,55 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from tests.e2e.conftest import strictly
 
-from solvable import cli
+pytestmark = pytest.mark.usefixtures("folder")
 
 PERCEPTRON = "GLM(prior=Rademacher(), channel=Sign())"
 LINEAR = "GLM(prior=Gaussian(), channel=Linear(delta=0.1))"
 SENSING = "GLM(prior=GaussBernoulli(rho=0.1), channel=Linear())"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def solvable(capfd):
-    """Run a command in this process; its exit code and what it wrote."""
-
-    def run(*arguments):
-        hook = sys.excepthook
-        try:
-            with pytest.raises(SystemExit) as ended:
-                cli.main([str(argument) for argument in arguments])
-        finally:
-            sys.excepthook = hook
-        out, err = capfd.readouterr()
-        return ended.value.code, out, err
-
-    return run
-
-
-@pytest.fixture
-def answer(solvable):
-    """Run a command with --json that must succeed; its document, read strictly."""
-
-    def run(*arguments):
-        code, out, err = solvable(*arguments, "--json", "--quiet")
-        assert (code, err) == (0, "")
-        assert out.count("\n") == 1
-        return strictly(out)
-
-    return run
-
-
-def strictly(text):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
 
 
 def process(*arguments, **options):
@@ -267,23 +224,6 @@ def data(n=300, p=200, mean=0.0):
     np.savez("both.npz", X=X, y=y)
     np.savetxt("y.csv", y)
     return X, w, y
-
-
-def test_denoise(answer, solvable):
-    """A matrix in its own units; what is written is what is printed."""
-    rng = np.random.default_rng(0)
-    v, noise = rng.choice([-1.0, 1.0], 300), rng.normal(size=(300, 300))
-    np.save("Y.npy", 4 * (np.outer(v, v) / 300**0.5 + 0.5 * (noise + noise.T) / 2**0.5))
-    model = ("--model", "SpikedWigner(prior=Rademacher())")
-    document = answer("denoise", "Y.npy", *model, "--out", "out")
-    assert document["detectable"]
-    assert abs(np.mean(np.sign(document["mean"]) * v)) > 0.85
-    with np.load("out/denoise.npz") as saved:
-        np.testing.assert_array_equal(saved["mean"], document["mean"])
-    np.save("Y.npy", noise)
-    code, out, err = solvable("denoise", "Y.npy", *model)
-    assert (code, out) == (2, "")
-    assert "`matrix` must be symmetric" in err
 
 
 def test_infer(answer, solvable):

@@ -1,8 +1,8 @@
 """Up to which noise a generated spike is found, against the ratio of its network.
 
 Message passing, and with it the best estimate, finds a spike up to Delta_c = (E phi^2)^2 + alpha
-(E u phi(u))^4; PCA, which does not know the network, up to (E phi^2)^2. There is no hard phase, but
-for the rectifier at small alpha: its skewness makes the transition one of first order there.
+(E u phi(u))^4; PCA, which does not know the network, up to (E phi^2)^2. There is no hard phase,
+but for the rectifier at small alpha: its skewness makes the transition one of first order there.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         )
         named = {key: f"{name}_{key}" for key in phases.variables}
         parts.append(phases.rename(named).drop_attrs())
-    data = xr.merge(parts, join="outer", compat="no_conflicts")
+    data = xr.Dataset().merge(parts[0])
+    for part in parts[1:]:
+        data = data.merge(part)
     data.attrs = {"kind": "phases of networks", "networks": json.dumps(names), "thresholds": "[]"}
     return data
 
