@@ -153,7 +153,7 @@ def with_entry(matrix, value):
     ("call", "message"),
     [
         (lambda: pca_wigner(RECTANGLE), "`Y` must be a square matrix, but was an array of shape"),
-        (lambda: pca_wigner(NOISE), "`Y` must be symmetric, but Y and its transpose differed by"),
+        (lambda: pca_wigner(NOISE), "`Y` must be symmetric, but differed from its transpose by"),
         (lambda: pca_wigner(with_entry(SQUARE, np.nan)), "`Y` must hold finite numbers, but held"),
         (lambda: pca_wigner(np.zeros((5, 5))), "`Y` must not be zero"),
         (lambda: pca_wishart(V), "`Y` must have 2 dimensions"),
