@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.golden.points import check_point
 
 import solvable as sv
 from solvable.core.status import Status
@@ -14,13 +15,7 @@ GOLDEN = tomllib.loads((Path(__file__).parent / "low_rank.toml").read_text(encod
 
 @pytest.mark.parametrize("case", GOLDEN["points"], ids=lambda case: case["model"])
 def test_points(case):
-    data = sv.curve(sv.parse(case["model"]))
-    for branch in ("bayes", "amp"):
-        here = data.sel(branch=branch)
-        assert int(here.status) == Status.converged
-        assert float(here.error_bound) < 1e-9
-        for name, value in case["values"].items():
-            assert float(here[name]) == pytest.approx(value, abs=case["tolerance"]), name
+    check_point(case)
 
 
 @pytest.mark.parametrize("case", GOLDEN["thresholds"], ids=lambda case: case["model"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+from tests.golden.points import check_point
 
 import solvable as sv
 from solvable.core.status import Status
@@ -22,13 +23,7 @@ def linear_chain(ratios, delta, hidden_noise=0.0):
 
 @pytest.mark.parametrize("case", GOLDEN["points"], ids=lambda case: case["model"])
 def test_points(case):
-    data = sv.curve(sv.parse(case["model"]))
-    for branch in ("bayes", "amp"):
-        here = data.sel(branch=branch)
-        assert int(here.status) == Status.converged
-        assert float(here.error_bound) < 1e-9
-        for name, value in case["values"].items():
-            assert float(here[name]) == pytest.approx(value, abs=case["tolerance"]), name
+    check_point(case)
 
 
 def product_of_wisharts(ratios, u):

@@ -84,7 +84,9 @@ def predicted(model, overlap):
 
 def check(model, overlap, sizes, counts):
     rho = float(model._facts().rho_z)
-    wanted = predicted(model, rho * model.pca(model.delta) if overlap is None else overlap)
+    wanted = predicted(
+        model, rho * float(model.pca(np.array([model.delta]))[0]) if overlap is None else overlap
+    )
     runs = [
         np.array([deviations(model, overlap, size, seed) - wanted for seed in range(count)])
         for size, count in zip(sizes, counts, strict=True)

@@ -23,6 +23,7 @@ import numpy as np
 
 from solvable.algorithms import multilayer_amp, nodes, vector_spike
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
+from solvable.algorithms.designs import Dense
 from solvable.algorithms.multilayer_amp import run_node, unseen_units
 from solvable.algorithms.problem import Generator, Layout, chosen_rows
 from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior
@@ -237,15 +238,17 @@ def step(problem: Problem, state: Any, *, damping: Any = 0.0) -> tuple[Any, Info
     else:
         towards = _above(problem, problem.u, others[0], v, others[0].before)
         units, _ = run_node(problem, nodes.input_node, problem.u.law, towards, damping)
-        others = [
-            SpikeState(units.mean, units.variance, units.average, units.precision, units.mean)
-        ]
+        others = [_after(units, units.mean)]
         above = _above(problem, problem.v, v, others[0], v.mean)
     units, latent, report = _denoised(problem, state.latent, above, damping)
-    first = SpikeState(units.mean, units.variance, units.average, units.precision, v.mean)
     info = multilayer_amp.read_report(problem.layout, report)
     info = replace(info, variance=np.asarray(units.average)[0, 0])
-    return State((first, *others), latent, state.sizes, state.steps + 1), info
+    return State((_after(units, v.mean), *others), latent, state.sizes, state.steps + 1), info
+
+
+def _after(units: nodes.Units, before: Any) -> SpikeState:
+    """A spike after a step."""
+    return SpikeState(units.mean, units.variance, units.average, units.precision, before)
 
 
 def _above(
@@ -254,11 +257,12 @@ def _above(
     """What the matrix sends to a spike from the other's means, which `before` went into."""
     p, delta, layout = problem.v.size, problem.delta, problem.layout
     transposed = problem.u is not None and side is problem.v
-    matrix = problem.matrix.T if transposed else problem.matrix
-    w = layout.vector(other.mean, matrix.shape[1])
+    matrix = Dense(problem.matrix)
+    count = matrix.n if transposed else matrix.p
+    w = layout.vector(other.mean, count)
     A = float(w @ w) / (delta * p)
-    memory = matrix.shape[1] * float(np.asarray(other.average)[0, 0]) / (delta * p)
-    field = (matrix @ w.astype(matrix.dtype, copy=False)).astype(float) / (delta * p**0.5)
+    memory = count * float(np.asarray(other.average)[0, 0]) / (delta * p)
+    field = (matrix.rmatvec(w) if transposed else matrix.matvec(w)) / (delta * p**0.5)
     field -= memory * layout.vector(before, side.size) + A * layout.vector(own.mean, side.size)
     # of `nodes.Numbers` A is the precision; without outputs no precision is ever kept
     numbers: Any = np.array([[A, A, np.inf, 0.0, 0.0, 0.0, 0.0, 0.0]])

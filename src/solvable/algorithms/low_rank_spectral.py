@@ -27,6 +27,7 @@ import numpy as np
 import scipy.linalg.blas
 from jaxtyping import Float, PRNGKeyArray
 
+from solvable.algorithms.designs import Dense
 from solvable.algorithms.eigenvectors import Leading, leading_eigenvector
 from solvable.core.arguments import array, fail, instance, non_negative, positive
 from solvable.core.randomness import key_for, numpy_generator
@@ -337,9 +338,9 @@ def _scaled(v: np.ndarray) -> np.ndarray:
     return v * (len(v) ** 0.5 / np.linalg.norm(v))
 
 
-def _times(matrix: Matrix, v: np.ndarray) -> np.ndarray:
-    """A product in the matrix's precision: a float64 vector would copy a float32 matrix."""
-    return (matrix @ v.astype(matrix.dtype, copy=False)).astype(np.float64, copy=False)
+def _times(matrix: Matrix, v: np.ndarray) -> Any:
+    """A product in the matrix's precision, as designs take it."""
+    return Dense(matrix).matvec(v)
 
 
 def _symmetric_product(Y: Matrix) -> Product:

@@ -86,8 +86,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     # ---- spectral methods
 
     @abstractmethod
-    def pca(self, delta: float) -> float:
-        """Squared cosine of v with the leading eigenvector of the matrix."""
+    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Squared cosines of v with the leading eigenvector of the matrix, at many noises."""
 
     @abstractmethod
     def linearized(self, law: SpectralLaw, delta: float) -> AbstractLinearized:
@@ -117,8 +117,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         v, _ = self.spikes()
         if isinstance(v, AbstractVectorPrior):
             return {}
-        pca = np.array([self.pca(1 / scale) for scale in scales])
-        found = {"overlap_pca": Shared(pca, Status.converged)}
+        found = {"overlap_pca": Shared(self.pca(1 / scales), Status.converged)}
         if not isinstance(v, Generative):
             return found
         parts, lamp, status = self.covariance(), np.full(len(scales), np.nan), Status.unsupported

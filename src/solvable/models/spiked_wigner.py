@@ -3,7 +3,8 @@
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import PRNGKeyArray
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
 
 from solvable.algorithms.low_rank_amp import Problem, Start
 from solvable.algorithms.low_rank_spectral import (
@@ -108,8 +109,9 @@ class SpikedWigner(AbstractLowRankModel):
         add_outer(matrix, v, v, len(v) ** -0.5)
         return Instance(Data(weights, matrix), v, tuple(latent))
 
-    def pca(self, delta: float) -> float:
-        return WignerPCA(delta, float(self._facts().rho_z)).squared_cosine
+    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        rho = float(self._facts().rho_z)
+        return np.array([WignerPCA(float(delta), rho).squared_cosine for delta in deltas])
 
     def linearized(self, law: SpectralLaw, delta: float) -> WignerLinearized:
         return WignerLinearized(law, delta)

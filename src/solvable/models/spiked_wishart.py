@@ -5,8 +5,9 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
+from solvable.algorithms.designs import Dense
 from solvable.algorithms.low_rank_amp import Problem, Start
 from solvable.algorithms.low_rank_spectral import (
     Covariance,
@@ -116,10 +117,9 @@ class SpikedWishart(AbstractLowRankModel):
         add_outer(matrix, u, v, p**-0.5)
         return Instance(Data(weights, matrix), v, (u, *latent))
 
-    def pca(self, delta: float) -> float:
-        rho_u = float(self.prior_u.second_moment())
-        rho_v = float(self._facts().rho_z)
-        return WishartPCA(delta, float(self.beta), rho_u, rho_v).squared_cosine
+    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        fixed = float(self.beta), float(self.prior_u.second_moment()), float(self._facts().rho_z)
+        return np.array([WishartPCA(float(delta), *fixed).squared_cosine for delta in deltas])
 
     def linearized(self, law: SpectralLaw, delta: float) -> WishartLinearized:
         """With sqrt(rho_u) v in place of v, u has unit variance."""
@@ -152,7 +152,7 @@ class SpikedWishart(AbstractLowRankModel):
         found = self.leading(problem.matrix, None, key).vector * (rho_v * cosine) ** 0.5
         V_v = rho_v * (1 - cosine)
         V_u = rho_u / (1 + rho_u * (rho_v - V_v) / delta)
-        seen = (problem.matrix @ found.astype(problem.matrix.dtype)) / (delta * p**0.5)
+        seen = Dense(problem.matrix).matvec(found) / (delta * p**0.5)
         return Start(found, V_v, before=V_u / (1 + V_u * V_v / delta) * seen)
 
     def problem(self, data: Data) -> Problem:
