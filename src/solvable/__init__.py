@@ -33,6 +33,7 @@ _HOMES = {
     "Laplace": "solvable.bricks.priors.laplace",
     "Density": "solvable.bricks.priors.density",
     "OneHot": "solvable.bricks.priors.one_hot",
+    "VectorGaussianMixture": "solvable.bricks.priors.vector_gaussian_mixture",
     "MarchenkoPastur": "solvable.bricks.spectra.marchenko_pastur",
     "Orthogonal": "solvable.bricks.spectra.orthogonal",
     "Empirical": "solvable.bricks.spectra.empirical",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from solvable.bricks.priors.one_hot import OneHot
     from solvable.bricks.priors.rademacher import Rademacher
     from solvable.bricks.priors.sparse_rademacher import SparseRademacher
+    from solvable.bricks.priors.vector_gaussian_mixture import VectorGaussianMixture
     from solvable.bricks.spectra.empirical import Empirical
     from solvable.bricks.spectra.log_uniform import LogUniform
     from solvable.bricks.spectra.marchenko_pastur import MarchenkoPastur

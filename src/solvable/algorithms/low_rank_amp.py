@@ -26,7 +26,8 @@ from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.designs import Dense
 from solvable.algorithms.multilayer_amp import run_node, unseen_units
 from solvable.algorithms.problem import Generator, Layout, chosen_rows
-from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior
+from solvable.bricks.priors.base import AbstractPrior
+from solvable.bricks.priors.vectors import AbstractVectorPrior
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,6 @@ class Side:
         """The prior of independent components."""
         assert isinstance(self.prior, AbstractPrior)
         return self.prior
-
-    @property
-    def vectors(self) -> AbstractVectorPrior | None:
-        """The prior of units that are vectors, if they are."""
-        return self.prior if isinstance(self.prior, AbstractVectorPrior) else None
 
     @cached_property
     def unseen(self) -> tuple[Any, Any]:
@@ -90,12 +86,18 @@ class Problem:
     @property
     def layout(self) -> Layout:
         """One vector at a time, on the host."""
-        return Layout("vector" if self.v.vectors is None else "units", 1, True)
+        return Layout("units" if self.laws else "vector", 1, True)
 
     @property
     def sides(self) -> tuple[Side, ...]:
         """The spikes: v, then u."""
         return (self.v,) if self.u is None else (self.v, self.u)
+
+    @property
+    def laws(self) -> tuple[AbstractVectorPrior, ...]:
+        """The laws of v and u where their units are vectors, else none."""
+        priors = [side.prior for side in self.sides]
+        return tuple(prior for prior in priors if isinstance(prior, AbstractVectorPrior))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -181,7 +183,8 @@ class Start:
 
     Attributes:
         mean: shape (p,), or (p, k) of units that are vectors.
-        variance: a number or of the shape of the mean.
+        variance: a number or of the shape of the mean; of vectors their mean covariance (k, k), or
+            None for the prior's.
         before: the means of v (Wigner) or of u (Wishart) that the memory term of the first step
             takes out: 0 for a start that does not depend on the matrix.
     """
@@ -198,9 +201,9 @@ def init(problem: Problem, start: Start | None = None) -> State | vector_spike.S
         problem: the matrix and its spikes.
         start: of v; None for its prior's moments, a fixed point where the mean is zero.
     """
-    if problem.v.vectors is not None:
-        mean = None if start is None else start.mean
-        return vector_spike.init(problem.v.vectors, problem.v.size, mean)
+    if problem.laws:
+        known = () if start is None else (start.mean, start.variance, start.before)
+        return vector_spike.init(problem.laws, problem.sizes, *known)
     spikes = []
     for k, side in enumerate(problem.sides):
         mean, variance = side.unseen
@@ -228,9 +231,8 @@ def step(problem: Problem, state: Any, *, damping: Any = 0.0) -> tuple[Any, Info
     Returns:
         The next state, and what happened on the way; nothing is checked.
     """
-    if problem.v.vectors is not None:
-        matrix, prior = problem.matrix, problem.v.vectors
-        return vector_spike.step(matrix, problem.delta, prior, state, damping)
+    if problem.laws:
+        return vector_spike.step(problem.matrix, problem.delta, problem.laws, state, damping)
     damping = multilayer_amp.shown_damping(damping)
     v, *others = state.spikes
     if problem.u is None:

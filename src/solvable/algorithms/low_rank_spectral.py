@@ -28,7 +28,7 @@ import scipy.linalg.blas
 from jaxtyping import Float, PRNGKeyArray
 
 from solvable.algorithms.designs import Dense
-from solvable.algorithms.eigenvectors import Leading, leading_eigenvector
+from solvable.algorithms.eigenvectors import Leading, leading_eigenvectors
 from solvable.core.arguments import array, fail, instance, non_negative, positive
 from solvable.core.randomness import key_for, numpy_generator
 from solvable.core.status import Status
@@ -41,7 +41,8 @@ class WignerEstimate(NamedTuple):
     """A spectral estimate of v.
 
     Attributes:
-        vector: shape (p,), |vector|^2 = p, with a sign that means nothing.
+        vector: shape (p,), |vector|^2 = p, with a sign that means nothing; (p, count) where more
+            than one was asked for.
         eigenvalue: the leading one, of Y / sqrt(p) for PCA and of Gamma for LAMP.
         status: converged or max_steps.
         products: products with Y that were taken.
@@ -157,15 +158,17 @@ class Covariance:
 
 def pca_wigner(
     Y: Matrix,
+    count: int = 1,
     *,
     tolerance: float = 1e-4,
     max_steps: int = 300,
     key: PRNGKeyArray | None = None,
 ) -> WignerEstimate:
-    """Leading eigenvector of Y / sqrt(p).
+    """Leading eigenvectors of Y / sqrt(p).
 
     Args:
         Y: shape (p, p), symmetric, float32 or float64; memory maps too.
+        count: how many; more than one are the columns of `vector`.
         tolerance: of the residual, relative to the eigenvalue.
         max_steps: restarts of the Lanczos iteration.
         key: random key of its first vector.
@@ -176,17 +179,20 @@ def pca_wigner(
     Y = symmetric_matrix("Y", Y)
     times = _symmetric_product(Y)
     p = len(Y)
-    found = leading_eigenvector(
+    found = leading_eigenvectors(
         lambda v: times(v) / p**0.5,
         _first(key, p),
+        count,
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    return WignerEstimate(found.vector * p**0.5, *found[1:])
+    vector = found.vector if count == 1 else found.vectors
+    return WignerEstimate(vector * p**0.5, *_ended(found))
 
 
 def pca_wishart(
     Y: Matrix,
+    count: int = 1,
     *,
     tolerance: float = 1e-4,
     max_steps: int = 300,
@@ -196,6 +202,7 @@ def pca_wishart(
 
     Args:
         Y: shape (n, p), float32 or float64; memory maps too.
+        count: how many; more than one are the columns of `vector`.
         tolerance: of the residual, relative to the eigenvalue.
         max_steps: restarts of the Lanczos iteration.
         key: random key of its first vector.
@@ -205,13 +212,14 @@ def pca_wishart(
     """
     Y = _not_zero("Y", finite_matrix("Y", Y))
     p = Y.shape[1]
-    found = leading_eigenvector(
+    found = leading_eigenvectors(
         lambda v: _gram_product(Y, v) / p,
         _first(key, p),
+        count,
         tolerance=tolerance,
         max_steps=max_steps,
     )
-    return _pair(Y, found.vector, found)
+    return _pair(Y, found.vector if count == 1 else found.vectors, found)
 
 
 def lamp_wigner(
@@ -255,7 +263,7 @@ def lamp_wigner(
     found = _leading_of_gamma(
         K, lambda v: (times(v) / p**0.5 - rho * v) / delta, tolerance, max_steps, key
     )
-    return WignerEstimate(_scaled(K.root_product(found.vector)), *found[1:])
+    return WignerEstimate(_scaled(K.root_product(found.vector)), *_ended(found))
 
 
 def lamp_wishart(
@@ -300,7 +308,7 @@ def _leading_of_gamma(
     K: Covariance, times: Product, tolerance: float, max_steps: int, key: PRNGKeyArray | None
 ) -> Leading:
     """The leading eigenvector x of F^T A F; `times` is v -> A v."""
-    return leading_eigenvector(
+    return leading_eigenvectors(
         lambda x: K.root_transposed(times(K.root_product(x))),
         _first(key, K.columns),
         tolerance=tolerance,
@@ -329,7 +337,11 @@ def _known(
 
 
 def _pair(Y: Matrix, v: np.ndarray, found: Leading) -> WishartEstimate:
-    return WishartEstimate(_scaled(v), _scaled(_times(Y, v)), *found[1:])
+    return WishartEstimate(_scaled(v), _scaled(_times(Y, v)), *_ended(found))
+
+
+def _ended(found: Leading) -> tuple[float, Status, int]:
+    return found.eigenvalue, found.status, found.products
 
 
 def _scaled(v: np.ndarray) -> np.ndarray:

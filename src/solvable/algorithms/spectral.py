@@ -18,7 +18,7 @@ import scipy.optimize
 from jaxtyping import Float, PRNGKeyArray
 
 from solvable.algorithms.designs import AbstractDesign, Stack, as_design
-from solvable.algorithms.eigenvectors import leading_eigenvector
+from solvable.algorithms.eigenvectors import leading_eigenvectors
 from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.programs import elementwise
 from solvable.bricks.channels.base import AbstractChannel, blind_snr, output_moments
@@ -186,7 +186,7 @@ def _leading(design: AbstractDesign, T: np.ndarray, key: PRNGKeyArray) -> np.nda
         return np.asarray(design.rmatvec(T * np.asarray(design.matvec(v))))
 
     first = numpy_generator(key).standard_normal(design.p)
-    return leading_eigenvector(product, first, tolerance=1e-2).vector
+    return leading_eigenvectors(product, first, tolerance=1e-2).vector
 
 
 _BLIND: Final = 1e-12

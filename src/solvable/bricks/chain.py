@@ -71,6 +71,9 @@ class HiddenLaw(AbstractAnalyticLaw):
     def second_moment(self) -> Float[Array, ""]:
         return prior_of_hidden(self.channel, self.q + self.V).square
 
+    def response(self) -> Float[Array, ""]:
+        return self.second_moment() ** 2
+
     def dimension(self) -> Float[Array, ""]:
         noisy = 1.0 - self.channel.is_noiseless()
         free = self.channel.dimension(self.V) * (self.V > 0)

@@ -29,6 +29,7 @@ class ChainFacts(NamedTuple):
         noiseless: of every channel.
         gain: kappa_l = (E h z / rho)^2 of the hidden channels, shape (L - 1,).
         rho_z: second moment of the last z.
+        response: R_0 = dq / dq_hat of the prior at q = 0.
     """
 
     rho: Any
@@ -38,6 +39,7 @@ class ChainFacts(NamedTuple):
     noiseless: Any
     gain: Any
     rho_z: Any
+    response: Any
 
 
 def facts(prior: Law, layers: Layers) -> ChainFacts:
@@ -66,6 +68,7 @@ def facts(prior: Law, layers: Layers) -> ChainFacts:
         noiseless=_stacked(noiseless),
         gain=_stacked(gain),
         rho_z=layers[-1].gain() * rho[-1],
+        response=prior.response(),
     )
 
 
@@ -129,9 +132,10 @@ def known_law(layers: Layers, found: ChainFacts, source: int = 0) -> HiddenLaw:
 def _reach(layers: Layers, found: ChainFacts, count: int) -> float:
     """R_{count - 1}: what q_{count - 1} becomes for a small q_hat_{count - 1}.
 
-    Near q = 0 the maps are linear: R_0 = rho_0^2, R_l = rho_l^2 + ratio_l kappa_l^2 R_{l-1}.
+    Near q = 0 the maps are linear: R_0 is the prior's, rho_0^2 where its units are numbers, and
+    R_l = rho_l^2 + ratio_l kappa_l^2 R_{l-1}.
     """
-    reach = float(found.rho[0]) ** 2
+    reach = float(found.response)
     for k in range(count - 1):
         reach = found.rho[k + 1] ** 2 + float(layers[k].ratio) * found.gain[k] ** 2 * reach
     return float(reach)

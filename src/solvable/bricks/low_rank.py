@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 from solvable.bricks.channels.base import ChannelMoments
 from solvable.bricks.layer import AbstractLayer, LayerMixing
 from solvable.bricks.priors.base import Law, PriorMoments, prior_moments
+from solvable.bricks.priors.vectors import AbstractUnitLaw
 from solvable.core.quadrature import ORDER
 
 _NEWTON_STEPS = 16
@@ -161,18 +162,21 @@ class Wishart(AbstractLowRank):
         return self.beta * self.prior_u.first_moment() ** 2 / self.delta * jnp.ones_like(rho)
 
     def weak_scale(self, reach: float, rho: float) -> tuple[float, float]:
-        """delta = rho_u sqrt(beta reach)."""
-        rho_u = float(self.prior_u.second_moment())
-        weak = float(self.delta) / (rho_u * np.sqrt(float(self.beta) * reach))
+        """delta = sqrt(beta R_u reach), R_u = rho_u^2 where its units are numbers."""
+        reach_u = float(self.prior_u.response())
+        weak = float(self.delta) / np.sqrt(float(self.beta) * reach_u * reach)
         return weak, 1e-15 * weak
 
     def errors(
         self, q: Float[Array, ""], V: Float[Array, ""], copies: Any = 1.0
     ) -> dict[str, Float[Array, ""]]:
         """Overlap and error of u, and `matrix_mse` of u v^T, rho_u rho_v - q_u q_v an entry."""
-        _, u = self.partner(q, copies=copies)
+        q_hat, u = self.partner(q, copies=copies)
         matrix = self.prior_u.second_moment() * V + u.variance * q
-        return {"overlap_u": u.overlap, "mse_u": u.variance, "matrix_mse": matrix}
+        seen = u.overlap, u.variance
+        if isinstance(self.prior_u, AbstractUnitLaw):
+            seen = self.prior_u.traces(q_hat, ORDER)
+        return {"overlap_u": seen[0], "mse_u": seen[1], "matrix_mse": matrix}
 
     def known_potential(self, rho: Float[Array, ""]) -> Float[Array, ""]:
         return 0.5 * self.beta * self.prior_u.second_moment() * rho / self.delta

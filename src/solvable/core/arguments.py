@@ -216,6 +216,11 @@ def vector(name: str, value: Any) -> Any:
     return array(name, value, ndim=1)
 
 
+def matrix(name: str, value: Any) -> Any:
+    """A non-empty matrix of finite numbers."""
+    return array(name, value, ndim=2)
+
+
 def breakpoints(name: str, value: Any) -> Any:
     """A vector of finite numbers in strictly rising order; it may be empty."""
     x = array(name, value, ndim=1, allow_empty=True)

@@ -142,7 +142,7 @@ def agreement(estimate: Any, truth: Any) -> float:
     k = truth.shape[1]
     prior = OneHot(k=k)
     labels = prior.points()[np.argmax(np.asarray(estimate), axis=1)]
-    right = np.argmax(prior.aligned(labels, truth), axis=1) == np.argmax(truth, axis=1)
+    right = np.argmax(labels @ prior.alignment(labels, truth), axis=1) == np.argmax(truth, axis=1)
     return (k * float(np.mean(right)) - 1) / (k - 1)
 
 

@@ -35,6 +35,7 @@ from solvable.bricks.channels.base import (
 )
 from solvable.bricks.layer import EDGE, AbstractLayer
 from solvable.bricks.priors.base import Law
+from solvable.bricks.priors.vectors import AbstractUnitLaw, AbstractVectorPrior
 from solvable.core.branches import (
     HIGHEST,
     LOWEST,
@@ -43,7 +44,7 @@ from solvable.core.branches import (
     uniform_table,
 )
 from solvable.core.continuation import Curve, corrected, trace, with_jacobian
-from solvable.core.quadrature import ORDER
+from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel, Shared
@@ -93,13 +94,10 @@ class Subject(NamedTuple):
     Attributes:
         layer: 0 for the input.
         label: what follows `overlap` and `mse` of it.
-        directions: equal directions of its overlap matrices, of which the order parameters are
-            those of one.
     """
 
     layer: int
     label: str
-    directions: int = 1
 
 
 INPUT = Subject(0, "")
@@ -127,9 +125,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         return subject.label if k == subject.layer else f"_{k}"
 
     def _size(self, widths: list[Any], k: int) -> Any:
-        """Directions of the units of layer k for each unit of the subject."""
-        subject = self.subject()
-        return subject.directions * widths[k] / widths[subject.layer]
+        """Units of layer k for each unit of the subject."""
+        return widths[k] / widths[self.subject().layer]
 
     # ---- order parameters
 
@@ -147,13 +144,14 @@ class AbstractChainModel(AbstractScalarReplicaModel):
 
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
-        _, layers = self.chain()
+        prior, layers = self.chain()
         subject, found = self.subject(), {}
         for k in sorted(range(len(layers)), key=lambda k: k != subject.layer):
-            found[f"overlap{self.label(k)}"] = order.overlap[k]
-            found[f"mse{self.label(k)}"] = order.variance[k]
+            seen = order.overlap[k], order.variance[k]
+            if k == 0 and isinstance(prior, AbstractUnitLaw):
+                seen = prior.traces(chain.shown(order.q_hat[k]), FINE_ORDER)
+            found[f"overlap{self.label(k)}"], found[f"mse{self.label(k)}"] = seen
         found |= layers[-1].errors(order.z_overlap[-1], order.z_variance[-1], copies)
-        found = {name: subject.directions * value for name, value in found.items()}
         free_entropy = self.free_entropy(order, copies=copies)
         known = layers[-1].known_potential(chain_facts(*self.chain()).rho_z)
         size = self._size(chain.widths(layers), -1)
@@ -187,6 +185,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
 
     def _table_nodes(self) -> int:
         """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
+        if isinstance(self.chain()[0], AbstractVectorPrior):
+            return _NESTED_NODES
         channel = without_bias(self.chain()[1][-1].law())
         nested = isinstance(channel, AbstractChannel) and channel.emits_reals()
         nested = nested and not isinstance(channel, AbstractAnalyticChannel)

@@ -30,14 +30,14 @@ from solvable.bricks.channels.base import AbstractChannel, without_bias
 from solvable.bricks.layer import AbstractLayer, Layer
 from solvable.bricks.priors.base import (
     AbstractPrior,
-    AbstractVectorPrior,
     Law,
     posterior,
     prior_moments,
-    vector_posterior,
 )
+from solvable.bricks.priors.vectors import AbstractVectorPrior
 from solvable.core.arguments import UNSET, choice, integer
 from solvable.core.instance import Data, Instance
+from solvable.core.quadrature import ORDER
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.specification import Specification, get, numeric, parameters
 from solvable.core.status import Status
@@ -209,8 +209,7 @@ def evolve(
     brick = numeric(model)
     _, layers = brick.chain()
     ends = [model.label(k) for k in range(len(layers))]
-    directions = model.subject().directions
-    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends]) / directions
+    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
     path = [chain.start(layers, q, jnp.asarray(model._facts().rho) - q)]
     for _ in range(iterations):
         path.append(_updated(brick, path[-1]))
@@ -222,7 +221,7 @@ def evolve(
         at = (along.z_overlap[:, -1], along.z_variance[:, -1])
         errors = _errors_along(layers[-1], *map(jnp.asarray, at))
         found |= {name: np.asarray(column) for name, column in errors.items()}
-    return {name: directions * column for name, column in found.items()}
+    return found
 
 
 def require_complete(model: Specification) -> None:
@@ -340,6 +339,8 @@ def _drawn(
 
 @eqx.filter_jit
 def _overlap(law: Law, q_hat: Array) -> Array:
+    if isinstance(law, AbstractVectorPrior):
+        return jnp.trace(law.matrix_moments(q_hat * jnp.eye(law.width), ORDER).overlap)
     return prior_moments(law, q_hat).overlap
 
 
@@ -350,7 +351,8 @@ def _given(law: Law, B: Array, A: Array, shift: Array) -> tuple[Array, Array]:
         found = without_bias(law.channel).hidden(B, A, shift, law.V)
         return found.mean, found.variance
     if isinstance(law, AbstractVectorPrior):
-        return vector_posterior(law, B, A * jnp.eye(law.width))[:2]
+        found = law.unit_posterior(B, A * jnp.eye(law.width))
+        return found.mean, found.variance
     assert isinstance(law, AbstractPrior)
     return posterior(law, B, A)
 

@@ -21,7 +21,7 @@ from solvable.bricks.channels.base import (
     predict_mean,
     without_bias,
 )
-from solvable.bricks.priors.base import AbstractVectorPrior
+from solvable.bricks.priors.vectors import AbstractVectorPrior
 from solvable.core.quadrature import ORDER, gaussian_nodes
 from solvable.core.specification import numeric
 
@@ -188,23 +188,30 @@ def _errors_at(channel: Any, found: Overlaps, bias: Array) -> tuple[Array, Array
 _TINY: Final = 1e-24
 
 
-def vector_measure(prior: AbstractVectorPrior, truth: Any, mean: Any) -> dict[str, float]:
-    """Observables of an estimate of vectors, up to the symmetries of their prior.
+def vector_measure(
+    prior: AbstractVectorPrior, truths: Sequence[Any], means: Sequence[Any]
+) -> dict[str, float]:
+    """Observables of estimates of vectors, up to the symmetries of the law of the first.
 
     Args:
-        prior: of the units.
-        truth: the units, (p, k).
-        mean: their estimate, (p, k).
+        prior: of the units of the first spike.
+        truths: the units of v, and of u where there is one, (p, k) and (n, k).
+        means: their estimates; that of u may be missing.
 
     Returns:
-        `overlap` E x . mean, `mse` E |x - mean|^2, and `matrix_mse` E (x_i . x_j - m_i . m_j)^2.
+        `overlap` E x . mean and `mse` E |x - mean|^2 of each, and `matrix_mse`
+        E (x_i . y_j - m_i . l_j)^2 of their product, where both are there.
     """
-    truth, p = np.asarray(truth), len(truth)
-    mean = prior.aligned(np.asarray(mean), truth)
-    grams = [a.T @ b / p for a, b in ((truth, truth), (truth, mean), (mean, mean))]
-    squares = [float(np.sum(gram**2)) for gram in grams]
-    return {
-        "overlap": float(np.trace(grams[1])),
-        "mse": float(np.sum((truth - mean) ** 2)) / p,
-        "matrix_mse": squares[0] - 2 * squares[1] + squares[2],
-    }
+    G = prior.alignment(np.asarray(means[0]), np.asarray(truths[0]))
+    ends = ("",) if len(truths) == 1 else ("_v", "_u")
+    found, grams = {}, []
+    for end, truth, mean in zip(ends, truths, means, strict=False):
+        moved = np.asarray(mean) @ G
+        pairs = ((truth, truth), (truth, moved), (moved, moved))
+        grams.append([np.asarray(a).T @ np.asarray(b) / len(truth) for a, b in pairs])
+        found[f"overlap{end}"] = float(np.trace(grams[-1][1]))
+        found[f"mse{end}"] = float(np.sum((truth - moved) ** 2)) / len(truth)
+    if len(grams) == len(truths):
+        both = [float(np.sum(a * b)) for a, b in zip(grams[0], grams[-1], strict=True)]
+        found["matrix_mse"] = both[0] - 2 * both[1] + both[2]
+    return found

@@ -20,11 +20,14 @@ from solvable.algorithms.low_rank_amp import Problem, Side, Start, State
 from solvable.algorithms.low_rank_spectral import Covariance
 from solvable.algorithms.problem import Generator
 from solvable.algorithms.vector_spike import State as VectorState
+from solvable.algorithms.vector_start import directions, oriented
 from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
-from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior, Law
+from solvable.bricks.priors.base import AbstractPrior, Law
+from solvable.bricks.priors.vector_gaussian_mixture import VectorGaussianMixture
+from solvable.bricks.priors.vectors import AbstractVectorPrior
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import AbstractLinearized
@@ -41,6 +44,7 @@ from solvable.models.chain_measures import (
     overlaps,
     vector_measure,
 )
+from solvable.models.vector_evolution import evolve_vectors
 
 Spike = AbstractPrior | AbstractVectorPrior | Generative
 _CENTERED = 1e-12  # squared means below it are rounding
@@ -48,13 +52,7 @@ _SEED = 1e-2  # of the second moment: the size of a start that knows nothing
 
 
 def spike(name: str, value: Any) -> Any:
-    """The prior of a spike: of independent components, or generative."""
-    what = "a prior of numbers, as `Gaussian()` or `Generative(...)`"
-    return of_kind(name, value, (AbstractPrior, Generative), what)
-
-
-def square_spike(name: str, value: Any) -> Any:
-    """The prior of the spike of a symmetric matrix, which may be one of vectors."""
+    """The prior of a spike: of independent numbers or vectors, or generative."""
     what = "a prior, as `Gaussian()`, `OneHot(k=3)` or `Generative(...)`"
     return of_kind(name, value, (AbstractPrior, AbstractVectorPrior, Generative), what)
 
@@ -75,6 +73,13 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
         """The priors of v, which may be of vectors, and of u; None for a symmetric matrix."""
 
+    def laws(self) -> tuple[AbstractVectorPrior, ...]:
+        """The laws of v and u as vectors; none where their units are numbers."""
+        v, u = self.spikes()
+        if not isinstance(v, AbstractVectorPrior):
+            return ()
+        return (v,) if u is None else (v, vector_rows(u, v.width))
+
     @abstractmethod
     def problem(self, data: Data) -> Problem:
         """The matrix with the laws of its spikes, for `low_rank_amp`."""
@@ -86,8 +91,19 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     # ---- spectral methods
 
     @abstractmethod
-    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """Squared cosines of v with the leading eigenvector of the matrix, at many noises."""
+    def pca(self, delta: float, rho: float) -> Any:
+        """Theory of the leading eigenvector where the components of v have second moment rho."""
+
+    def variances(self) -> Float[np.ndarray, " r"]:
+        """Second moments of v along its directions, falling; one where its units are numbers."""
+        v, _ = self.spikes()
+        if isinstance(v, AbstractVectorPrior):
+            return directions(v).variances
+        return np.array([float(self._facts().rho_z)])
+
+    def cosines(self, delta: float) -> Float[np.ndarray, " r"]:
+        """Squared cosines of those directions with the leading eigenvectors of the matrix."""
+        return np.array([self.pca(delta, float(rho)).squared_cosine for rho in self.variances()])
 
     @abstractmethod
     def linearized(self, law: SpectralLaw, delta: float) -> AbstractLinearized:
@@ -115,9 +131,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
     def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
         """Squared cosines of PCA, and for generative priors of LAMP (Aubin et al. 2019)."""
         v, _ = self.spikes()
-        if isinstance(v, AbstractVectorPrior):
-            return {}
-        found = {"overlap_pca": Shared(self.pca(1 / scales), Status.converged)}
+        pca = np.array([np.mean(self.cosines(float(1 / scale))) for scale in scales])
+        found = {"overlap_pca": Shared(pca, Status.converged)}
         if not isinstance(v, Generative):
             return found
         parts, lamp, status = self.covariance(), np.full(len(scales), np.nan), Status.unsupported
@@ -128,8 +143,10 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         return found | {"overlap_lamp": Shared(np.array(lamp), status)}
 
     @abstractmethod
-    def leading(self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray) -> Any:
-        """The spectral estimate of v: LAMP's, or PCA's where the covariance is not known."""
+    def leading(
+        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray, count: int = 1
+    ) -> Any:
+        """The spectral estimate of v: LAMP's, or `count` of PCA where no covariance is known."""
 
     def spectral(self, name: str, instance: Instance, key: PRNGKeyArray) -> tuple[float, Status]:
         """Squared cosine of v with the estimate of "pca" or "lamp" on an instance."""
@@ -138,9 +155,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             parts = self.covariance()
             assert parts is not None
             known = Covariance(instance.data.design[0], scale=parts[0] ** 2, ridge=parts[1] ** 2)
-        found = self.leading(instance.data.observation, known, key)
-        cosine = found.vector @ v / np.sqrt((found.vector @ found.vector) * (v @ v))
-        return float(cosine) ** 2, found.status
+        count = len(self.variances())
+        found = self.leading(instance.data.observation, known, key, count)
+        columns = (x.reshape(len(x), -1) for x in (found.vector, v))
+        bases = [np.linalg.svd(x, full_matrices=False)[0][:, :count] for x in columns]
+        return float(np.sum((bases[0].T @ bases[1]) ** 2)) / count, found.status
 
     # ---- instances
 
@@ -168,7 +187,8 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         point = not hasattr(estimate, "means")
         prior = self.spikes()[0]
         if isinstance(prior, AbstractVectorPrior):
-            return vector_measure(prior, instance.signal, estimate if point else estimate.means[0])
+            units = [estimate] if point else estimate.means
+            return vector_measure(prior, (instance.signal, *instance.hidden), units)
         means, variances = ([estimate], [0.0]) if point else (estimate.means, estimate.variances)
         top = self.subject().layer
         blind = blind_below(self)
@@ -228,20 +248,40 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         return low_rank_amp.run(problem, start=start, observe=observe, **options)
 
     @abstractmethod
+    def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
+        """The means that a spectral estimate of v was made with, as message passing would."""
+
     def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
-        """The leading eigenvector as a start; None where PCA finds nothing."""
+        """The leading eigenvectors, scaled to their overlap with v; None where PCA finds nothing.
+
+        They are the fixed point of message passing for Gaussian priors, which gives the start's
+        variance and memory (Montanari & Venkataramanan 2021).
+        """
+        rho, cosines = self.variances(), self.cosines(problem.delta)
+        if not np.any(cosines > 0):
+            return None
+        vector = self.leading(problem.matrix, None, key, len(rho)).vector
+        variance = rho * (1 - cosines)
+        mean = vector.reshape(len(vector), -1) * (rho * cosines) ** 0.5
+        if not problem.laws:
+            mean, variance = np.ravel(mean), float(variance[0])
+            return Start(mean, variance, self.memory(problem, mean, variance))
+        flat = vector.reshape(mean.shape)
+        turn, covariance = oriented(problem.laws[0], flat, cosines, fold(key, "turn"))
+        return Start(mean @ turn, covariance, self.memory(problem, mean, variance) @ turn)
 
     def _first(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
         """The spectral start where v has no mean, else a small random one."""
         if not blind_below(self):
             return None
-        rng, prior = numpy_generator(fold(key, "first")), problem.v.vectors
-        if prior is not None:
-            mixed = rng.standard_normal((problem.v.size, len(prior.points()))) @ prior.points()
-            return Start(np.sqrt(_SEED * float(prior.second_moment())) * mixed, None)
         start = self.spectral_start(problem, key)
         if start is not None:
             return start
+        rng = numpy_generator(fold(key, "first"))
+        if problem.laws:
+            small = _SEED * np.asarray(problem.laws[0].second_moments())
+            mean = np.zeros(len(small))
+            return Start(rng.multivariate_normal(mean, small, problem.v.size), None)
         rho = float(problem.v.second_moment)
         return Start(np.sqrt(_SEED * rho) * rng.standard_normal(problem.v.size), rho)
 
@@ -256,8 +296,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         Raises:
             ValueError: if the overlap is out of its range.
         """
-        facts, (top, _, directions) = self._facts(), self.subject()
-        low, high = directions * float(facts.mean[top]) ** 2, directions * float(facts.rho[top])
+        facts, top = self._facts(), self.subject().layer
+        low, high = float(facts.mean[top]) ** 2, float(facts.rho[top])
+        v = self.spikes()[0]
+        if isinstance(v, AbstractVectorPrior):
+            high = float(np.trace(v.second_moments()))
         if not low < overlap < high:
             raise ValueError(
                 f"Argument `start` must be an overlap between {low:g} and {high:g}, "
@@ -270,7 +313,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             rho = layer.gain() * jnp.asarray(facts.rho[top - 1])
             law = HiddenLaw(layer.law(), jnp.zeros(()), rho)
             shift = repeated_bias(layer, len(instance.signal))
-        found = informed(law, instance.signal, overlap / directions, key, shift)
+        found = informed(law, instance.signal, overlap, key, shift)
         return Start(np.asarray(found.mean), found.variance)
 
     def state_evolution(
@@ -280,8 +323,11 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
 
         An iteration finds u from the means of v that it starts with, so that u lags one behind.
         """
+        prior_v, prior_u = self.spikes()
+        if isinstance(prior_v, AbstractVectorPrior):
+            laws, beta = numeric(self.laws()), float(getattr(self, "beta", 1.0))
+            return evolve_vectors(laws, beta, float(self.delta), start, iterations)
         found = evolve(self, start, iterations)
-        _, prior_u = self.spikes()
         if prior_u is None:
             return found
         rho_u = float(prior_u.second_moment())
@@ -291,6 +337,14 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         v = self.subject().label
         matrix = rho_u * found[f"mse{v}"] + error * found[f"overlap{v}"]
         return found | {"overlap_u": overlap, "mse_u": error, "matrix_mse": matrix}
+
+
+def vector_rows(prior: AbstractPrior, width: int) -> VectorGaussianMixture:
+    """Vectors of independent Gaussian components."""
+    covariance = float(prior.second_moment()) * np.eye(width)
+    return VectorGaussianMixture(
+        weights=np.ones(1), means=np.zeros((1, width)), covariances=covariance[None]
+    )
 
 
 def side(prior: Spike, size: int, weights: Any) -> Side:

@@ -3,10 +3,9 @@
 from typing import Any
 
 import equinox as eqx
-import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from solvable.algorithms.low_rank_amp import Problem, Start
+from solvable.algorithms.low_rank_amp import Problem
 from solvable.algorithms.low_rank_spectral import (
     Covariance,
     WignerEstimate,
@@ -15,14 +14,14 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wigner
-from solvable.bricks.priors.base import AbstractVectorPrior, Law
+from solvable.bricks.priors.base import Law
 from solvable.core.arguments import UNSET, parameter, positive
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import WignerLinearized, WignerPCA
 from solvable.core.randomness import add_outer, fold, symmetric_noise
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, square_spike
+from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
 
 CARD = dict(
     kind="model",
@@ -67,10 +66,14 @@ class SpikedWigner(AbstractLowRankModel):
     is rho^2 / (4 delta) - i. `overlap_pca` and, for generative priors, `overlap_lamp` are the
     squared cosines with v that spectral methods reach, the same on every branch.
 
-    With a prior of vectors v is a p x k matrix, Y one of higher rank, and q a k x k matrix, a
-    multiple of one projector: every term is that of one direction times their number (Lesieur et
-    al. 2017). `overlap` is Tr q, up to a permutation of the groups, `mse` Tr (rho - q), and
-    `matrix_mse` Tr (rho^2 - q^2).
+    With a prior of vectors v is a p x k matrix, Y = v v^T / sqrt(p) + xi one of higher rank, and q
+    a k x k matrix (Lesieur et al. 2017; `bricks/priors/vectors.py` says how it is followed):
+
+        i = Tr (rho - q)^2 / (4 delta) + I(v; (q / delta)^(1/2) v + xi).
+
+    `overlap` is Tr q, up to the symmetries of the prior (names of groups), `mse` Tr (rho - q),
+    `matrix_mse` Tr (rho^2 - q^2), and `overlap_pca` the mean squared cosine of the directions of
+    v with the leading eigenvectors.
 
     Args:
         prior: law of the components of the spike, a vector prior, or a generative prior.
@@ -85,13 +88,11 @@ class SpikedWigner(AbstractLowRankModel):
         SpikedWigner(prior=Rademacher(), delta=0.5)
     """
 
-    prior: Spike = eqx.field(converter=lambda x: square_spike("prior", x))
+    prior: Spike = eqx.field(converter=lambda x: spike("prior", x))
     delta: Any = parameter("delta", positive, default=UNSET)
 
     def subject(self) -> Subject:
-        prior = self.prior
-        directions = prior.directions() if isinstance(prior, AbstractVectorPrior) else 1
-        return Subject(len(self.chain()[1]) - 1, "", directions)
+        return Subject(len(self.chain()[1]) - 1, "")
 
     def spikes(self) -> tuple[Spike, None]:
         return self.prior, None
@@ -109,33 +110,22 @@ class SpikedWigner(AbstractLowRankModel):
         add_outer(matrix, v, v, len(v) ** -0.5)
         return Instance(Data(weights, matrix), v, tuple(latent))
 
-    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        rho = float(self._facts().rho_z)
-        return np.array([WignerPCA(float(delta), rho).squared_cosine for delta in deltas])
+    def pca(self, delta: float, rho: float) -> WignerPCA:
+        return WignerPCA(delta, rho)
 
     def linearized(self, law: SpectralLaw, delta: float) -> WignerLinearized:
         return WignerLinearized(law, delta)
 
     def leading(
-        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray
+        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray, count: int = 1
     ) -> WignerEstimate:
         if covariance is None:
-            return pca_wigner(matrix, key=key)
+            return pca_wigner(matrix, count, key=key)
         rho = float(self._facts().rho_z)
         return lamp_wigner(matrix, covariance, float(self.delta), rho, key=key)
 
-    def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
-        """The leading eigenvector, scaled to its overlap with v.
-
-        It is the fixed point of message passing for a Gaussian prior, which gives the start's
-        variance and memory (Montanari & Venkataramanan 2021).
-        """
-        rho = float(self._facts().rho_z)
-        cosine = WignerPCA(problem.delta, rho).squared_cosine
-        if cosine == 0:
-            return None
-        found = self.leading(problem.matrix, None, key).vector * (rho * cosine) ** 0.5
-        return Start(found, rho * (1 - cosine), before=found)
+    def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
+        return mean
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation

@@ -5,10 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from solvable.algorithms.designs import Dense
-from solvable.algorithms.low_rank_amp import Problem, Start
+from solvable.algorithms.low_rank_amp import Problem
 from solvable.algorithms.low_rank_spectral import (
     Covariance,
     WishartEstimate,
@@ -18,7 +18,10 @@ from solvable.algorithms.low_rank_spectral import (
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wishart
 from solvable.bricks.priors.base import AbstractPrior, Law
-from solvable.core.arguments import UNSET, instance, parameter, positive
+from solvable.bricks.priors.gaussian import Gaussian
+from solvable.bricks.priors.one_hot import OneHot
+from solvable.bricks.priors.vectors import AbstractVectorPrior, IsotropicRows
+from solvable.core.arguments import UNSET, fail, instance, parameter, positive
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import WishartLinearized, WishartPCA
 from solvable.core.randomness import add_outer, fold, normal_matrix
@@ -97,6 +100,15 @@ class SpikedWishart(AbstractLowRankModel):
     beta: Any = parameter("beta", positive, default=UNSET)
     delta: Any = parameter("delta", positive, default=UNSET)
 
+    def __check_init__(self) -> None:
+        if not isinstance(self.prior_v, AbstractVectorPrior):
+            return
+        if not isinstance(self.prior_v, OneHot):
+            raise fail("prior_v", "be `OneHot` where it is a prior of vectors", self.prior_v)
+        if not isinstance(self.prior_u, Gaussian) or self.prior_u.mean != 0:
+            must = "be a Gaussian of mean 0 where `prior_v` is a prior of vectors"
+            raise fail("prior_u", must, self.prior_u)
+
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "_v")
 
@@ -104,7 +116,10 @@ class SpikedWishart(AbstractLowRankModel):
         return self.prior_v, self.prior_u
 
     def chain(self) -> tuple[Law, Layers]:
-        end = Wishart(prior_u=self.prior_u, beta=self.beta, delta=self.delta)
+        law_u: Law = self.prior_u
+        if isinstance(self.prior_v, OneHot) and isinstance(self.prior_u, Gaussian):
+            law_u = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
+        end = Wishart(prior_u=law_u, beta=self.beta, delta=self.delta)
         return ended(self.prior_v, end)
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
@@ -112,14 +127,14 @@ class SpikedWishart(AbstractLowRankModel):
         weights, (v, *latent) = self.draw_spike(key, size)
         p = len(v)
         n = max(1, round(float(self.beta) * p))
-        u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), (n,)))
+        shape = (n, *v.shape[1:])
+        u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), shape))
         matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
         add_outer(matrix, u, v, p**-0.5)
         return Instance(Data(weights, matrix), v, (u, *latent))
 
-    def pca(self, deltas: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        fixed = float(self.beta), float(self.prior_u.second_moment()), float(self._facts().rho_z)
-        return np.array([WishartPCA(float(delta), *fixed).squared_cosine for delta in deltas])
+    def pca(self, delta: float, rho: float) -> WishartPCA:
+        return WishartPCA(delta, float(self.beta), float(self.prior_u.second_moment()), rho)
 
     def linearized(self, law: SpectralLaw, delta: float) -> WishartLinearized:
         """With sqrt(rho_u) v in place of v, u has unit variance."""
@@ -128,35 +143,26 @@ class SpikedWishart(AbstractLowRankModel):
         return WishartLinearized(scaled, delta, float(self.beta))
 
     def leading(
-        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray
+        self, matrix: Any, covariance: Covariance | None, key: PRNGKeyArray, count: int = 1
     ) -> WishartEstimate:
         if covariance is None:
-            return pca_wishart(matrix, key=key)
+            return pca_wishart(matrix, count, key=key)
         # with u of unit variance
         rho_u = float(self.prior_u.second_moment())
         known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
         rho = rho_u * float(self._facts().rho_z)
         return lamp_wishart(matrix, known, float(self.delta), rho, key=key)
 
-    def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
-        """The leading right singular vector, scaled to its overlap with v.
-
-        It is the fixed point of message passing for Gaussian priors, which gives the start's
-        variance V_v and memory: u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p).
-        """
-        (n, p), delta = problem.matrix.shape, problem.delta
-        rho_u, rho_v = float(self.prior_u.second_moment()), float(self._facts().rho_z)
-        cosine = WishartPCA(delta, n / p, rho_u, rho_v).squared_cosine
-        if cosine == 0:
-            return None
-        found = self.leading(problem.matrix, None, key).vector * (rho_v * cosine) ** 0.5
-        V_v = rho_v * (1 - cosine)
-        V_u = rho_u / (1 + rho_u * (rho_v - V_v) / delta)
-        seen = Dense(problem.matrix).matvec(found) / (delta * p**0.5)
-        return Start(found, V_v, before=V_u / (1 + V_u * V_v / delta) * seen)
+    def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
+        """u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p), a direction at a time."""
+        p, delta = problem.matrix.shape[1], problem.delta
+        rho_u, rho_v = float(self.prior_u.second_moment()), self.variances()[: np.size(variance)]
+        V_u = rho_u / (1 + rho_u * (rho_v - variance) / delta)
+        seen = Dense(problem.matrix).matvec(mean) / (delta * p**0.5)
+        return V_u / (1 + V_u * variance / delta) * seen
 
     def problem(self, data: Data) -> Problem:
         matrix = data.observation
         n, p = matrix.shape
-        v, u = side(self.prior_v, p, data.design), side(self.prior_u, n, None)
+        v, u = side(self.prior_v, p, data.design), side((self.laws() or self.spikes())[1], n, None)
         return Problem(matrix, float(self.delta), v, u)

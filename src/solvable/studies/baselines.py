@@ -21,7 +21,6 @@ from jaxtyping import Float, PRNGKeyArray
 
 from solvable.algorithms.spectral import is_blind
 from solvable.bricks.channels.linear import Linear
-from solvable.bricks.priors.base import AbstractVectorPrior
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.status import Status
@@ -48,8 +47,6 @@ class Fit(NamedTuple):
 def baseline_names(model: Any) -> tuple[str, ...]:
     """The methods that suit a GLM: any of "ridge", "lasso", "logistic", "mlp"; or a matrix."""
     if isinstance(model, AbstractLowRankModel):
-        if isinstance(model.spikes()[0], AbstractVectorPrior):
-            return ()
         return ("pca",) if model.covariance() is None else ("pca", "lamp")
     if not isinstance(model, GLM):
         return ()

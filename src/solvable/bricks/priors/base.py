@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.quadrature import ORDER, feature_nodes
@@ -56,6 +55,10 @@ class AbstractLaw(Specification):
     def entropy(self) -> Float[Array, ""]:
         """Entropy in nats of a discrete law; infinite when there is a continuous part."""
 
+    @abstractmethod
+    def response(self) -> Float[Array, ""]:
+        """d q / d q_hat at q_hat = 0 for a law of mean zero."""
+
 
 class AbstractAnalyticLaw(AbstractLaw):
     """A law with averages of its own, more accurate than quadrature over its density."""
@@ -84,6 +87,9 @@ class AbstractPrior(AbstractLaw):
     def sample(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
         """Independent draws."""
 
+    def response(self) -> Float[Array, ""]:
+        return self.second_moment() ** 2
+
 
 class AbstractAnalyticPrior(AbstractPrior, AbstractAnalyticLaw):
     """A prior with closed forms that are more accurate than differentiation."""
@@ -93,38 +99,6 @@ class AbstractAnalyticPrior(AbstractPrior, AbstractAnalyticLaw):
         self, B: Float[Array, "..."], A: Float[Array, "..."]
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """Mean and variance of h under exp(B h - A h^2 / 2) prior(h), elementwise."""
-
-
-class AbstractVectorPrior(AbstractAnalyticLaw):
-    """Law of units that are vectors, whose overlap matrices have one order parameter.
-
-    The symmetry of the law makes every overlap matrix a multiple of one projector: a number of
-    equal directions. The numbers of the law and its averages are those of one direction, so that
-    a theory of scalar units holds for each of them.
-    """
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """Components of a unit."""
-
-    @abstractmethod
-    def directions(self) -> int:
-        """Equal directions of an overlap matrix."""
-
-    @abstractmethod
-    def points(self) -> Float[np.ndarray, "m width"]:
-        """The equally probable values of a unit."""
-
-    @abstractmethod
-    def aligned(
-        self, mean: Float[np.ndarray, "p width"], truth: Float[np.ndarray, "p width"]
-    ) -> Float[np.ndarray, "p width"]:
-        """An estimate, brought as near to the truth as symmetries of the law can bring it."""
-
-    @abstractmethod
-    def sample(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "... width"]:
-        """Independent draws of units."""
 
 
 Law = AbstractPrior | AbstractAnalyticLaw
@@ -153,33 +127,6 @@ def posterior(
         return pull(jnp.ones_like(value))[0]
 
     return jax.jvp(mean, (B,), (jnp.ones_like(B),))
-
-
-class VectorPosterior(NamedTuple):
-    """What is known of units that are vectors.
-
-    Attributes:
-        mean: posterior means, (p, width).
-        variance: posterior variances of every component, (p, width).
-        covariance: posterior covariances, averaged over the units, (width, width).
-    """
-
-    mean: Float[Array, "p width"]
-    variance: Float[Array, "p width"]
-    covariance: Float[Array, "width width"]
-
-
-def vector_posterior(
-    prior: AbstractVectorPrior, B: Float[Array, "p width"], A: Float[Array, "width width"]
-) -> VectorPosterior:
-    """The units under exp(B . x - x . A x / 2), whose values are the prior's points."""
-    points = jnp.asarray(prior.points())
-    energy = 0.5 * jnp.sum((points @ A) * points, axis=1)
-    weight = jax.nn.softmax(B @ points.T - energy, axis=1)
-    mean = weight @ points
-    variance = jnp.sum(weight[:, :, None] * (points - mean[:, None, :]) ** 2, axis=1)
-    second = points.T @ (jnp.mean(weight, axis=0)[:, None] * points)
-    return VectorPosterior(mean, variance, second - mean.T @ mean / len(mean))
 
 
 def prior_moments(prior: Law, q_hat: Float[Array, ""], order: int = ORDER) -> PriorMoments:

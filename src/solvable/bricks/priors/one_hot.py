@@ -8,7 +8,12 @@ from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 from scipy.optimize import linear_sum_assignment
 
-from solvable.bricks.priors.base import AbstractVectorPrior, PriorMoments
+from solvable.bricks.priors.vectors import (
+    AbstractVectorPrior,
+    VectorMoments,
+    VectorPosterior,
+    mixture_posterior,
+)
 from solvable.core.arguments import integer
 from solvable.core.quadrature import FULL, gaussian_nodes, nodes_between
 from solvable.core.special import log_normal
@@ -40,8 +45,9 @@ class OneHot(AbstractVectorPrior):
     """Uniform prior on the k centered unit vectors e_a - 1/k (Lesieur et al. 2017).
 
     By the symmetry among groups every k x k overlap is a multiple of I - J / k: k - 1 equal
-    directions, each with rho = 1 / k. B = q_hat e_a + sqrt(q_hat) xi has the posterior softmax(B),
-    and softmax(B)_a is the probability that B_a + (Gumbel noise) is the largest. With
+    directions, each with rho = 1 / k; q, V and q_hat are here those of one. B = q_hat e_a +
+    sqrt(q_hat) xi has the posterior softmax(B), and softmax(B)_a is the probability that B_a +
+    (Gumbel noise) is the largest. With
 
         F(u) = E exp(-exp(sqrt(q_hat) z - u)),       u = w + q_hat / 2,
         h(w) = E exp(v / 2 - e^v),  v = sqrt(q_hat) z - w,
@@ -51,7 +57,7 @@ class OneHot(AbstractVectorPrior):
 
         V = E softmax_b = exp(-q_hat / 4) int h^2 F^(k-2) dw                 (b another group),
         q = int f F^(k-2) [F(u) - F(u - q_hat)] du,
-        (k - 1) I = ln k - int F(u - q_hat) [1 - F(u)^(k-1)] du.
+        I = ln k - int F(u - q_hat) [1 - F(u)^(k-1)] du.
 
     Args:
         k: number of groups, >= 2.
@@ -70,13 +76,26 @@ class OneHot(AbstractVectorPrior):
     def width(self) -> int:
         return self.k
 
-    def directions(self) -> int:
-        return self.k - 1
-
     def points(self) -> Float[np.ndarray, "m k"]:
+        """The equally probable values of a unit."""
         return np.eye(self.k) - 1 / self.k
 
-    def analytic_moments(self, q_hat: Float[Array, ""], order: int) -> PriorMoments:
+    def unit_moments(self) -> tuple[Float[Array, " k"], Float[Array, "k k"]]:
+        return jnp.zeros(self.k), jnp.asarray(self.points() / self.k)
+
+    def shaped(self, q_hat: Float[Array, ""], order: int) -> Float[Array, "k k"]:
+        return q_hat / np.sqrt(self.k - 1) * self.points()
+
+    def matrix_moments(self, q_hat: Float[Array, "k k"], order: int) -> VectorMoments:
+        """For q_hat = a I + b J, of which b does not matter."""
+        projector = jnp.asarray(self.points())
+        overlap, variance, information = self._direction(
+            jnp.sum(projector * q_hat) / (self.k - 1), order
+        )
+        return VectorMoments(overlap * projector, variance * projector, information)
+
+    def _direction(self, q_hat: Float[Array, ""], order: int) -> tuple[Array, Array, Array]:
+        """q and V of one direction, I of all."""
         q_hat = jnp.minimum(q_hat, _LARGE)
         w, weight = _outer(q_hat, order)
         h, F = _halves(w, q_hat, order)
@@ -86,30 +105,27 @@ class OneHot(AbstractVectorPrior):
         overlap = jnp.sum(weight * density * most * _gained(w, q_hat, order))
         below = jnp.exp(0.5 * w - 0.125 * q_hat) * h
         remaining = jnp.sum(weight * below * (1 - F * most))
-        return PriorMoments(
-            jnp.where(q_hat < _SMALL, overlap, 1 / self.k - variance),
-            variance,
-            (np.log(self.k) - remaining) / (self.k - 1),
-        )
+        overlap = jnp.where(q_hat < _SMALL, overlap, 1 / self.k - variance)
+        return overlap, variance, np.log(self.k) - remaining
 
-    def first_moment(self) -> Float[Array, ""]:
-        return jnp.asarray(0.0)
-
-    def second_moment(self) -> Float[Array, ""]:
-        return jnp.asarray(1 / self.k)
+    def unit_posterior(self, B: Float[Array, "p k"], A: Float[Array, "k k"]) -> VectorPosterior:
+        weights = jnp.full(self.k, 1 / self.k)
+        return mixture_posterior(weights, jnp.asarray(self.points()), None, B, A)
 
     def dimension(self) -> Float[Array, ""]:
         return jnp.asarray(0.0)
 
     def entropy(self) -> Float[Array, ""]:
-        return jnp.asarray(np.log(self.k) / (self.k - 1))
+        return jnp.asarray(np.log(self.k))
 
-    def aligned(
+    def alignment(
         self, mean: Float[np.ndarray, "p k"], truth: Float[np.ndarray, "p k"]
-    ) -> Float[np.ndarray, "p k"]:
-        """The groups of the estimate renamed for the largest overlap."""
-        groups, names = linear_sum_assignment(mean.T @ truth, maximize=True)
-        return mean[:, groups[np.argsort(names)]]
+    ) -> Float[np.ndarray, "k k"]:
+        """The renaming of groups with the largest overlap."""
+        groups, names = linear_sum_assignment(np.asarray(mean).T @ truth, maximize=True)
+        G = np.zeros((self.k, self.k))
+        G[groups, names] = 1.0
+        return G
 
     def sample(self, key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "... k"]:
         return jnp.asarray(self.points())[random.randint(key, shape, 0, self.k)]
