@@ -8,6 +8,7 @@ import pytest
 
 import solvable as sv
 from solvable import catalog, io
+from solvable.bricks.priors.vectors import AbstractVectorPrior
 from solvable.core.specification import get, inject, numeric
 from solvable.core.status import Status
 from solvable.models import scalar
@@ -47,6 +48,14 @@ MODELS = {
     ),
     "sparse component": sv.SpikedWigner(prior=sv.GaussBernoulli(rho=0.3), delta=0.05),
     "three groups": sv.SpikedWigner(prior=sv.OneHot(k=3), delta=0.06),
+    "clusters": sv.SpikedWigner(
+        prior=sv.VectorGaussianMixture(
+            weights=[0.4, 0.6],
+            means=[[0.9, 0.3], [-0.6, -0.2]],
+            covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
+        ),
+        delta=0.3,
+    ),
     "rectangular matrix": sv.SpikedWishart(
         prior_u=sv.GaussBernoulli(rho=0.4), prior_v=sv.Rademacher(), beta=1.5, delta=0.3
     ),
@@ -83,8 +92,10 @@ def test_every_registered_model_has_a_sample():
 @each_model
 def test_branches_are_within_their_limits(model, solved):
     data = curve_of(model, solved)
-    layer, label, directions = model.subject()
-    rho = directions * float(model._facts().rho[layer])
+    layer, label = model.subject()
+    rho = float(model._facts().rho[layer])
+    if isinstance(getattr(model, "prior", None), AbstractVectorPrior):
+        rho = float(jnp.trace(model.prior.second_moments()))
     there = data.status == Status.converged
     overlap = data[f"overlap{label}"].values[there.values]
     assert np.all((overlap >= 0) & (overlap <= rho * (1 + 1e-12)))

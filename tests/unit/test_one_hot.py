@@ -10,7 +10,7 @@ import pytest
 
 import solvable as sv
 from solvable import catalog
-from solvable.bricks.priors.base import prior_moments, vector_posterior
+from solvable.bricks.priors.base import PriorMoments, prior_moments
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.status import Status
 
@@ -23,10 +23,12 @@ def _moments(prior, q_hat, order):
 
 
 def moments(prior, q_hat, order=ORDER):
-    """One shape for all tests: one program for every k and order."""
+    """Those of one direction, from norms; one shape for all tests: one program for k and order."""
     padded = np.concatenate([q_hat, np.full(len(Q_HAT) - len(q_hat), q_hat[-1])])
-    found = _moments(prior, jnp.asarray(padded), order)
-    return jax.tree.map(lambda x: np.asarray(x)[: len(q_hat)], found)
+    count = prior.k - 1 if isinstance(prior, sv.OneHot) else 1
+    found = _moments(prior, jnp.asarray(count**0.5 * padded), order)
+    overlap, variance, information = (np.asarray(x)[: len(q_hat)] for x in found)
+    return PriorMoments(overlap / count**0.5, variance / count**0.5, information / count)
 
 
 def by_products(k, q_hat, nodes=44):
@@ -42,7 +44,7 @@ def by_products(k, q_hat, nodes=44):
 
 
 def test_every_vector_prior_is_known_here():
-    assert catalog.names("vector prior") == ["OneHot"]
+    assert catalog.names("vector prior") == ["OneHot", "VectorGaussianMixture"]
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -110,7 +112,8 @@ def test_identities_of_the_averages(k):
     def slope(x):
         return jax.jvp(lambda y: prior_moments(prior, y).information, (x,), (jnp.ones(()),))[1]
 
-    for x, V in zip(Q_HAT[:-1], found.variance, strict=False):
+    root = (k - 1) ** 0.5
+    for x, V in zip(root * Q_HAT[:-1], root * found.variance, strict=False):
         assert float(slope(x)) == pytest.approx(V / 2, rel=1e-8, abs=1e-13)
 
 
@@ -119,7 +122,7 @@ def test_the_posterior_of_vectors_is_a_softmax():
     rng = np.random.default_rng(0)
     prior = sv.OneHot(k=3)
     B, root = rng.standard_normal((7, 3)), rng.standard_normal((3, 3))
-    found = vector_posterior(prior, jnp.asarray(B), jnp.asarray(root @ root.T))
+    found = prior.unit_posterior(jnp.asarray(B), jnp.asarray(root @ root.T))
     covariance = np.zeros((3, 3))
     for i, field in enumerate(B):
         energy = [field @ x - 0.5 * x @ root @ root.T @ x for x in prior.points()]
@@ -181,12 +184,16 @@ def test_thresholds(k):
 def test_what_takes_no_vectors_says_so():
     for spec in (
         "SpikedWishart(prior_u=OneHot(k=2), prior_v=Rademacher(), beta=1, delta=1)",
-        "SpikedWishart(prior_u=Rademacher(), prior_v=OneHot(k=2), beta=1, delta=1)",
         "Generative(prior=OneHot(k=3), layers=[Layer(ratio=1, channel=ReLU())])",
         "GLM(prior=OneHot(k=2), channel=Sign())",
     ):
         with pytest.raises(ValueError, match=r"must be a prior.*but was OneHot"):
             sv.parse(spec)
+    with pytest.raises(ValueError, match=r"`prior_u` must be a Gaussian of mean 0 .*Rademacher"):
+        sv.SpikedWishart(prior_u=sv.Rademacher(), prior_v=sv.OneHot(k=2))
+    mixture = sv.VectorGaussianMixture(weights=[1.0], means=[[0.0, 1.0]])
+    with pytest.raises(ValueError, match="`prior_v` must be `OneHot` where"):
+        sv.SpikedWishart(prior_u=sv.Gaussian(), prior_v=mixture)
     for k in (1, 2.5, True):
         with pytest.raises(ValueError, match="Argument `k` must be"):
             sv.OneHot(k=k)

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -43,7 +44,7 @@ CARD = dict(
 _WIDEST = 4
 _NODES = {1: 20.0, 2: 6.0, 3: 3.0, 4: 1.6}  # of the rule in a direction, times the order
 _REACH = 7.5  # exp(-7.5^2 / 2) = 6e-13
-_ROUGH_STEPS, _NEWTON_STEPS = 16, 5
+_POWER_STEPS, _NEWTON_STEPS = 16, 5
 _NEAR = 0.3  # a Newton step longer than this is not taken
 _SETTLED = 1e-7
 _MOST_PERMUTED = 7  # components: 5040 orders
@@ -60,6 +61,14 @@ class Averages(NamedTuple):
 
     moments: VectorMoments
     response: Float[Array, "k k k k"]
+
+
+class Settling(NamedTuple):
+    """A shape S on its way, by how much it was off before the last step, and dS / dt there."""
+
+    S: Float[Array, "k k"]
+    gap: Float[Array, ""]
+    rate: Float[Array, "k k"]
 
 
 class VectorGaussianMixture(AbstractVectorPrior):
@@ -153,31 +162,35 @@ class VectorGaussianMixture(AbstractVectorPrior):
 
     def shaped(self, q_hat: Float[Array, ""], order: int) -> Float[Array, "k k"]:
         """Steps S <- q(t S) / |q(t S)|, which raise psi(t S), then Newton's; NaN if unsettled."""
-        t, rough = jax.lax.stop_gradient(q_hat), max(4, order // 2)
+        t = jax.lax.stop_gradient(q_hat)
 
-        def power(_: int, S: Array) -> Array:
-            return _unit(self._averages(t * S, rough).moments.overlap)
+        def settle(nodes: int, power_steps: int) -> Callable[[Array, Settling], Settling]:
+            def step(count: Array, at: Settling) -> Settling:
+                return self._settled(t, at.S, nodes, count < power_steps)
 
-        def newton(S: Array, nodes: int) -> tuple[Array, Array, Array]:
-            (q, *_), T = self._averages(t * S, nodes)
-            norm, mapped = jnp.linalg.norm(q), _unit(q)
-            flat, k = mapped.ravel(), self.width
-            slope = T.reshape(k * k, k * k) / norm
-            slope -= jnp.outer(flat, flat @ slope)
-            gap = mapped - S
-            system = jnp.eye(k * k) - t * slope
-            moves = jnp.linalg.solve(system, jnp.stack([gap.ravel(), slope @ S.ravel()], axis=1))
-            change, rate = moves[:, 0].reshape(k, k), moves[:, 1].reshape(k, k)
-            short = jnp.linalg.norm(change) < _NEAR
-            following = jnp.where(short, S + change, mapped)
-            return _unit(0.5 * (following + following.T)), jnp.linalg.norm(gap), rate
+            return step
 
         S = _unit(jax.lax.stop_gradient(self.second_moments()))
-        S = jax.lax.fori_loop(0, _ROUGH_STEPS, power, S)
-        S = jax.lax.fori_loop(0, _NEWTON_STEPS, lambda _, S: newton(S, rough)[0], S)
-        S, *_ = newton(S, order)
-        S, gap, rate = newton(S, order)
-        return q_hat * (jnp.where(gap < _SETTLED, S, jnp.nan) + rate * (q_hat - t))
+        at = Settling(S, jnp.zeros(()), jnp.zeros_like(S))
+        rough = settle(max(4, order // 2), _POWER_STEPS)
+        at = jax.lax.fori_loop(0, _POWER_STEPS + _NEWTON_STEPS, rough, at)
+        at = jax.lax.fori_loop(0, 2, settle(order, 0), at)
+        shape = jnp.where(at.gap < _SETTLED, at.S, jnp.nan)
+        return q_hat * (shape + at.rate * (q_hat - t))
+
+    def _settled(self, t: Array, S: Array, nodes: int, by_power: Array) -> Settling:
+        """One step S <- q(t S) / |q(t S)|, or Newton's for its fixed point."""
+        (q, *_), T = self._averages(t * S, nodes)
+        norm, mapped, k = jnp.linalg.norm(q), _unit(q), self.width
+        slope = T.reshape(k * k, k * k) / norm
+        slope -= jnp.outer(mapped.ravel(), mapped.ravel() @ slope)
+        gap = mapped - S
+        sides = jnp.stack([gap.ravel(), slope @ S.ravel()], axis=1)
+        moves = jnp.linalg.solve(jnp.eye(k * k) - t * slope, sides)
+        change, rate = moves[:, 0].reshape(k, k), moves[:, 1].reshape(k, k)
+        by_power = by_power | (jnp.linalg.norm(change) > _NEAR)
+        following = jnp.where(by_power, mapped, S + change)
+        return Settling(_unit(0.5 * (following + following.T)), jnp.linalg.norm(gap), rate)
 
     def _averages(self, q_hat: Float[Array, "k k"], order: int) -> Averages:
         """All averages, component by component."""
@@ -228,7 +241,7 @@ class VectorGaussianMixture(AbstractVectorPrior):
         return Averages(moments, total.response)
 
     def _noise(self, root: Array, order: int) -> tuple[Array, Array]:
-        """Nodes and weights for z ~ N(0, 1); for atoms only along the differences that are seen."""
+        """Nodes and weights for z ~ N(0, 1); for atoms only along their differences."""
         count, k = len(self.weights), self.width
         d = k if self.covariances is not None else min(k, count - 1)
         if d > _WIDEST:
@@ -241,7 +254,7 @@ class VectorGaussianMixture(AbstractVectorPrior):
             return jnp.asarray(z), jnp.asarray(weight)
         means = jnp.asarray(self.means)
         basis = jnp.linalg.svd((means - means[0]) @ root)[2][:d]
-        return z @ basis, jnp.asarray(weight)
+        return jnp.asarray(z) @ basis, jnp.asarray(weight)
 
     def _gaussian(self, q_hat: Array) -> Averages:
         """The closed form of a single component."""
