@@ -51,6 +51,21 @@ MODELS = {
         ),
         0.4,
     ),
+    "clusters": (
+        sv.SpikedWigner(
+            prior=sv.VectorGaussianMixture(
+                weights=[0.4, 0.6],
+                means=[[0.9, 0.3], [-0.6, -0.2]],
+                covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
+            ),
+            delta=0.1,
+        ),
+        0.6,
+    ),
+    "groups of columns": (
+        sv.SpikedWishart(prior_u=sv.Gaussian(), prior_v=sv.OneHot(k=3), beta=1.5, delta=0.2),
+        0.2,
+    ),
 }
 
 
@@ -67,7 +82,8 @@ def deviations(model, overlap, size, seed):
     path = []
     for _ in range(ITERATIONS):
         state, _ = model.step(instance.data, state)
-        path.append([np.mean(h * m) for h, m in zip(truths, state.means, strict=True)])
+        pairs = zip(truths, state.means, strict=True)
+        path.append([np.sum(h * m) / len(h) for h, m in pairs])
     return np.abs(path) if overlap is None else np.array(path)
 
 
@@ -85,7 +101,7 @@ def predicted(model, overlap):
 def check(model, overlap, sizes, counts):
     rho = float(model._facts().rho_z)
     wanted = predicted(
-        model, rho * float(model.pca(np.array([model.delta]))[0]) if overlap is None else overlap
+        model, rho * float(model.cosines(float(model.delta))[0]) if overlap is None else overlap
     )
     runs = [
         np.array([deviations(model, overlap, size, seed) - wanted for seed in range(count)])
@@ -106,6 +122,6 @@ def test_a_spectral_start_remembers_the_matrix_it_came_from(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["signs", "generated signs", "rectangular"])
+@pytest.mark.parametrize("name", ["signs", "generated signs", "rectangular", "clusters"])
 def test_overlaps_follow_state_evolution_at_large_sizes(name):
     check(*MODELS[name], (2000, 8000), (16, 8))

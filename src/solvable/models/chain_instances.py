@@ -346,13 +346,16 @@ def _overlap(law: Law, q_hat: Array) -> Array:
 
 @eqx.filter_jit
 def _given(law: Law, B: Array, A: Array, shift: Array) -> tuple[Array, Array]:
-    """Posterior means and variances of units under a field and a precision."""
+    """Posterior means and variances of units under a field and a precision.
+
+    Of vectors their mean covariance.
+    """
     if isinstance(law, HiddenLaw):
         found = without_bias(law.channel).hidden(B, A, shift, law.V)
         return found.mean, found.variance
     if isinstance(law, AbstractVectorPrior):
         found = law.unit_posterior(B, A * jnp.eye(law.width))
-        return found.mean, found.variance
+        return found.mean, found.covariance
     assert isinstance(law, AbstractPrior)
     return posterior(law, B, A)
 

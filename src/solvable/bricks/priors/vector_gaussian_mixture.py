@@ -202,12 +202,12 @@ class VectorGaussianMixture(AbstractVectorPrior):
         z, weight = self._noise(root, order)
         means, factors = jnp.asarray(self.means), self._factors()
         log_weights = jnp.log(jnp.asarray(self.weights))
-        inner = jnp.eye(k) + jnp.einsum("aji,jk,akl->ail", factors, q_hat, factors)
-        C = factors @ jnp.linalg.solve(inner, jnp.swapaxes(factors, 1, 2))
-        seen = jnp.eye(k) + jnp.einsum("ij,ajk,kl->ail", root, self._spreads(), root)
-        log_det = jnp.linalg.slogdet(inner)[1]
-        spread = jnp.linalg.cholesky(seen)
-        whiten = jnp.swapaxes(jnp.linalg.inv(spread), 1, 2)
+        # with root F = U s V^T: of y the covariance U (1 + s^2) U^T, C = F V / (1 + s^2) V^T F^T
+        U, sizes, V = jnp.linalg.svd(root @ factors)
+        widths = jnp.sqrt(1 + sizes**2)[:, None, :]
+        narrowed = factors @ jnp.swapaxes(V, 1, 2) / widths
+        C = narrowed @ jnp.swapaxes(narrowed, 1, 2)
+        spread, whiten, log_det = U * widths, U / widths, 2 * jnp.sum(jnp.log(widths), axis=(1, 2))
 
         def component(total: Averages, a: tuple[Array, ...]) -> tuple[Averages, None]:
             share, mean, factor, own = a
