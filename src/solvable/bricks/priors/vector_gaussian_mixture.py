@@ -47,6 +47,7 @@ _REACH = 7.5  # exp(-7.5^2 / 2) = 6e-13
 _POWER_STEPS, _NEWTON_STEPS = 16, 5
 _NEAR = 0.3  # a Newton step longer than this is not taken
 _SETTLED = 1e-7
+_DARKEST = 1e-13  # below it posterior means are lost to rounding, and S changes no more
 _MOST_PERMUTED = 7  # components: 5040 orders
 _SAME = 1e-9
 _ZERO = 1e-15  # of the largest mean: rounding
@@ -162,7 +163,7 @@ class VectorGaussianMixture(AbstractVectorPrior):
 
     def shaped(self, q_hat: Float[Array, ""], order: int) -> Float[Array, "k k"]:
         """Steps S <- q(t S) / |q(t S)|, which raise psi(t S), then Newton's; NaN if unsettled."""
-        t = jax.lax.stop_gradient(q_hat)
+        t = jnp.maximum(jax.lax.stop_gradient(q_hat), _DARKEST)
 
         def settle(nodes: int, power_steps: int) -> Callable[[Array, Settling], Settling]:
             def step(count: Array, at: Settling) -> Settling:
@@ -176,7 +177,7 @@ class VectorGaussianMixture(AbstractVectorPrior):
         at = jax.lax.fori_loop(0, _POWER_STEPS + _NEWTON_STEPS, rough, at)
         at = jax.lax.fori_loop(0, 2, settle(order, 0), at)
         shape = jnp.where(at.gap < _SETTLED, at.S, jnp.nan)
-        return q_hat * (shape + at.rate * (q_hat - t))
+        return q_hat * (shape + at.rate * (q_hat - jax.lax.stop_gradient(q_hat)))
 
     def _settled(self, t: Array, S: Array, nodes: int, by_power: Array) -> Settling:
         """One step S <- q(t S) / |q(t S)|, or Newton's for its fixed point."""
@@ -188,8 +189,10 @@ class VectorGaussianMixture(AbstractVectorPrior):
         sides = jnp.stack([gap.ravel(), slope @ S.ravel()], axis=1)
         moves = jnp.linalg.solve(jnp.eye(k * k) - t * slope, sides)
         change, rate = moves[:, 0].reshape(k, k), moves[:, 1].reshape(k, k)
-        by_power = by_power | (jnp.linalg.norm(change) > _NEAR)
+        # where q_hat is tiny and rho has equal eigenvalues every S stays: no system to solve
+        by_power = by_power | ~(jnp.linalg.norm(change) < _NEAR)
         following = jnp.where(by_power, mapped, S + change)
+        rate = jnp.where(jnp.all(jnp.isfinite(rate)), rate, 0.0)
         return Settling(_unit(0.5 * (following + following.T)), jnp.linalg.norm(gap), rate)
 
     def _averages(self, q_hat: Float[Array, "k k"], order: int) -> Averages:
