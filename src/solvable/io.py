@@ -414,6 +414,11 @@ def boundaries(dataset: xr.Dataset) -> list[str]:
     return [name.removeprefix("boundary_") for name in names if not name.endswith(ends)]
 
 
+def critical_points(dataset: xr.Dataset) -> list[str]:
+    """The names of a phase diagram's critical points, those that do not exist included."""
+    return [str(name) for name in dataset["point"].values] if "point" in dataset.dims else []
+
+
 def _phase(dataset: xr.Dataset) -> dict[str, Any]:
     y, x = (str(name) for name in dataset["phase"].dims)
     lines = {}
@@ -430,11 +435,21 @@ def _phase(dataset: xr.Dataset) -> dict[str, Any]:
         [PHASES[code] if 0 <= code < len(PHASES) else None for code in row]
         for row in dataset["phase"].values.tolist()
     ]
+    points = {}
+    for name in critical_points(dataset):
+        point = dataset.sel(point=name)
+        points[name] = {
+            "x": float(point["point_x"]),
+            "y": float(point["point_y"]),
+            "error_bound": {axis: float(point[f"point_{axis}_error"]) for axis in ("x", "y")},
+            "status": statuses(int(point["point_status"])),
+        }
     return {
         "model": dataset.attrs["model"],
         "x": x,
         "y": y,
         "boundaries": lines,
+        "points": points,
         "map": {"x": dataset[x].values, "y": dataset[y].values, "phase": cells},
     }
 

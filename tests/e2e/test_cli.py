@@ -181,8 +181,10 @@ def test_phase(answer, solvable):
     for line in document["boundaries"].values():
         assert len(line["x"]) == len(line["y"]) == 3
         assert line["rigour"]
+    assert {"critical_point", "tricritical_point"} <= set(document["points"])
     code, table, _ = solvable("phase", spec, *axes, "--out", "out")
     assert code == 0
+    assert "critical_end_point" in table
     assert "algorithmic" in table
     assert sorted(os.listdir("out")) == ["phase.nc", "phase.png", "phase.svg"]
 
