@@ -17,8 +17,8 @@ from solvable.core.status import Status
 
 GOLDEN = tomllib.loads((Path(__file__).parent / "low_rank.toml").read_text(encoding="utf-8"))
 SPECS = {
-    "SparseRademacher": sv.SpikedWigner(prior=sv.SparseRademacher(rho=0.1)),
-    "GaussBernoulli": sv.SpikedWigner(prior=sv.GaussBernoulli(rho=0.1)),
+    "SparseRademacher": sv.SpikedWigner(prior=sv.SparseRademacher()),
+    "GaussBernoulli": sv.SpikedWigner(prior=sv.GaussBernoulli()),
 }
 # independent routes begin here: ln q_hat of a cusp, rho, and ln q_hat of the informed branch
 GUESSES = {"SparseRademacher": (0.5, 0.095, 1.4), "GaussBernoulli": (-1.0, 0.27, 0.0)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -35,6 +35,7 @@ __all__ = [
     "replace",
     "resolve",
     "spell",
+    "unset",
 ]
 
 Path = tuple[str | int, ...]
@@ -286,6 +287,22 @@ def resolve(model: Specification, name: str) -> Path:
     raise ValueError(
         f"`{type(model).__name__}` has no parameter `{name}`{catalog.suggestion(name, named)}."
     )
+
+
+def unset(model: Specification, but: Iterable[str] = ()) -> list[str]:
+    """The full paths, as ``prior.rho``, of the parameters that are `UNSET`.
+
+    Args:
+        model: any specification.
+        but: names of parameters that are left out.
+    """
+    left_out = {resolve(model, name) for name in but}
+    paths = {_dotted(path): path for path in parameters(model).values()}
+    return [
+        dotted
+        for dotted, path in paths.items()
+        if path not in left_out and get(model, dotted) is UNSET
+    ]
 
 
 def get(model: Specification, name: str) -> Any:

@@ -69,7 +69,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "curves": curves,
         "map": {
-            "model": _MODEL.format(rho=0.1),
+            "model": "SpikedWigner(prior=GaussBernoulli())",
             "delta": [1e-5, 0.2, count],
             "rho": [0.01, 0.4, count],
         },

@@ -115,7 +115,7 @@ def critical_points(
 
     Example:
         >>> import solvable as sv
-        >>> model = sv.SpikedWigner(prior=sv.SparseRademacher(rho=0.1))
+        >>> model = sv.SpikedWigner(prior=sv.SparseRademacher())
         >>> found = sv.critical_points(model, "rho")
         >>> round(found["critical_end_point"].parameter, 3)
         0.086

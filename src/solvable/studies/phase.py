@@ -68,22 +68,36 @@ def phase_diagram(
     for row, value in enumerate(ys):
         here = replace(model, {y_name: float(value)})
         boundaries.append(_boundaries(here, x_name, xs))
-        for column, at in enumerate(xs):
-            if x_name == model.scale_parameter:
-                scale = model.scale_power * np.log(at)
-                below = {name: t.log_value() - scale for name, t in in_scale(here).items()}
-            else:
-                below = distances(replace(here, {x_name: float(at)}))
-            codes[row, column] = _phase(below)
+        codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
     data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
+    return _with_points(data, model, (x_name, xs), (y_name, ys))
+
+
+def _below(model: AbstractScalarReplicaModel, name: str, at: float) -> dict[str, float]:
+    """By how much, in ln scale, a value of a parameter is below each transition."""
+    if name != model.scale_parameter:
+        return distances(replace(model, {name: at}))
+    scale = model.scale_power * np.log(at)
+    return {transition: t.log_value() - scale for transition, t in in_scale(model).items()}
+
+
+def _with_points(
+    data: "xr.Dataset",
+    model: AbstractScalarReplicaModel,
+    x: tuple[str, np.ndarray],
+    y: tuple[str, np.ndarray],
+) -> "xr.Dataset":
+    """The data set with its critical points, if one axis is the scale parameter."""
     scale = model.scale_parameter
-    if scale is None or resolve(model, scale) not in (resolve(model, n) for n in (x_name, y_name)):
+    if scale is None:
         return data
-    upright = resolve(model, y_name) == resolve(model, scale)
-    found = _critical_points(model, *((x_name, xs) if upright else (y_name, ys)))
-    return data.assign(_points(found, scale_is_y=upright)).assign_coords(point=list(found))
+    axes = [resolve(model, name) == resolve(model, scale) for name, _ in (x, y)]
+    if not any(axes):
+        return data
+    found = _critical_points(model, *(x if axes[1] else y))
+    return data.assign(_points(found, scale_is_y=axes[1])).assign_coords(point=list(found))
 
 
 def _critical_points(
