@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvable import catalog
+from solvable.core.specification import class_names
 from solvable.core.status import Status, answered, severity
 
 if TYPE_CHECKING:
@@ -186,14 +187,15 @@ def attributes(
         arguments: as for `provenance`.
 
     Returns:
-        kind, model (its specification), rigour, references and provenance.
+        kind, model (its specification), rigour (the weakest of all it is made of), references and provenance.
     """
     name = _named(model)
     card = catalog.entries("model")[name.partition("(")[0]]
+    parts = class_names(model)  # of a class nothing is known but its own card
     return {
         "kind": kind,
         "model": name,
-        "rigour": card.rigour,
+        "rigour": catalog.weakest([card.name, *parts]),
         "references": ",".join(card.references),
         "provenance": provenance(verb, model, arguments),
     }
@@ -304,6 +306,11 @@ def observables(dataset: xr.Dataset) -> list[str]:
         and not str(name).endswith("_status")
     ]
     return _as_on_the_card(dataset, found)
+
+
+def rigour_of(dataset: xr.Dataset, name: str) -> str:
+    """The rigour of a variable's formula: its own, else that of the whole; "" if none is known."""
+    return str(dataset[name].attrs.get("rigour", dataset.attrs.get("rigour", "")))
 
 
 def _as_on_the_card(dataset: xr.Dataset, names: list[str]) -> list[str]:
@@ -427,7 +434,7 @@ def _phase(dataset: xr.Dataset) -> dict[str, Any]:
         lines[name] = {
             "x": line.values,
             "y": dataset[y].values,
-            "rigour": line.attrs.get("rigour", dataset.attrs.get("rigour")),
+            "rigour": rigour_of(dataset, f"boundary_{name}") or None,
             "error_bound": dataset[f"boundary_{name}_error"].values,
             "status": statuses(dataset[f"boundary_{name}_status"].values),
         }

@@ -108,6 +108,10 @@ def curve(dataset: xr.Dataset, width: int = 200) -> list[Any]:
             rows += [_branch(at, branch, over, [*group, *ends]) for branch in present]
         made.append(table(["branch", *over, *group, *ends], rows))
         ends = []
+    own = [
+        name for name in names if io.rigour_of(dataset, name) != io.rigour_of(dataset, "status")
+    ]
+    notes += [footnote(f"{name}: {io.rigour_of(dataset, name)}") for name in own]
     return [*made, *notes, *_advice(dataset, ["status"])]
 
 

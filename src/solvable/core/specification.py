@@ -27,6 +27,7 @@ __all__ = [
     "Path",
     "Specification",
     "Unset",
+    "class_names",
     "get",
     "inject",
     "numeric",
@@ -287,6 +288,19 @@ def resolve(model: Specification, name: str) -> Path:
     raise ValueError(
         f"`{type(model).__name__}` has no parameter `{name}`{catalog.suggestion(name, named)}."
     )
+
+
+def class_names(value: Any) -> list[str]:
+    """The names of a specification's class and of all inside it, its own first, each once."""
+    found: list[str] = []
+    if isinstance(value, Specification):
+        found.append(type(value).__name__)
+        inner = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    else:
+        inner = value if isinstance(value, list | tuple) else []
+    for item in inner:
+        found += class_names(item)
+    return list(dict.fromkeys(found))
 
 
 def unset(model: Specification, but: Iterable[str] = ()) -> list[str]:

@@ -130,8 +130,8 @@ def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
             continue
         neighbors = np.concatenate([[np.nan], places, [np.nan]])
         alone = np.isfinite(places) & np.isnan(neighbors[:-2]) & np.isnan(neighbors[2:])
-        rigour = boundary.attrs.get("rigour", data.attrs.get("rigour"))
-        look = {"linestyle": "--" if rigour == "conjecture" else "-", "zorder": 2.0}
+        conjecture = io.rigour_of(data, f"boundary_{name}") == "conjecture"
+        look = {"linestyle": "--" if conjecture else "-", "zorder": 2.0}
         if alone.any():
             look |= {"marker": "o", "markevery": np.flatnonzero(alone).tolist()}
         look |= {"label": name.replace("_", " "), **_BOUNDARIES.get(name, {}), **style}

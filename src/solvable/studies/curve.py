@@ -183,6 +183,9 @@ def _dataset(
         array = np.moveaxis(table.reshape(*shape[:-1], len(branches), shape[-1]), -2, -1)
         variables[key] = ((*order, "branch"), array)
     data = xr.Dataset(variables, coords={**{n: grids[n] for n in order}, "branch": branches})
+    for name, one in rows[0].shared.items():
+        if one.rigour is not None:
+            data[name].attrs["rigour"] = one.rigour
     if order[-1] not in over:
         data = data.isel({order[-1]: 0}, drop=True)
     data = data.transpose(*over, "branch")
