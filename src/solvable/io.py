@@ -187,7 +187,8 @@ def attributes(
         arguments: as for `provenance`.
 
     Returns:
-        kind, model (its specification), rigour (the weakest of all it is made of), references and provenance.
+        kind, model (its specification), rigour (the weakest of all that it is made of), references
+        and provenance.
     """
     name = _named(model)
     card = catalog.entries("model")[name.partition("(")[0]]
