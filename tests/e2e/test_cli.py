@@ -262,7 +262,9 @@ def test_cite(answer, solvable):
     assert code == 0
     assert "@article{barbier2019," in out
     document = answer("cite", PERCEPTRON, "--out", "out")
-    assert out.count("\n@") + 1 == len(document["references"])
+    assert out.count("\n@") == len(document["references"])
+    assert document["rigour"] == "theorem"
+    assert out.startswith(f"% {PERCEPTRON}: theorem")
     assert os.listdir("out") == ["references.bib"]
 
 
