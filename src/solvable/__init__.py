@@ -14,6 +14,7 @@ _HOMES = {
     "thresholds": "solvable.studies.thresholds",
     "entropy": "solvable.studies.entropy",
     "phase_diagram": "solvable.studies.phase",
+    "critical_points": "solvable.studies.critical_points",
     "experiment": "solvable.studies.experiment",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from solvable.models.multi_layer import MultiLayer
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart
+    from solvable.studies.critical_points import critical_points
     from solvable.studies.curve import curve
     from solvable.studies.denoise import denoise
     from solvable.studies.entropy import entropy

@@ -31,6 +31,7 @@ KINDS = (
     "layer",
     "gallery",
 )
+# from the strongest to the weakest
 RIGOURS = ("theorem", "replica", "conjecture", "numerical")
 GROUP = "solvable.bricks"
 _FOLDERS = ("bricks", "bricks/priors", "bricks/channels", "bricks/spectra", "models", "gallery")
@@ -114,6 +115,21 @@ def entry(name: str, kind: str | None = None) -> Entry:
         return found[name]
     what = kind or "model, prior or channel"
     raise ValueError(f"There is no {what} called `{name}`{suggestion(name, found)}.")
+
+
+def weakest(names: Iterable[str]) -> str:
+    """The weakest rigour on the cards of these names: what is made of them can claim no more.
+
+    Names without a card of their own make no claim.
+
+    Raises:
+        ValueError: if none has a card.
+    """
+    known = entries()
+    found = {known[n].rigour for n in names if n in known and known[n].extra.get("card", True)}
+    if not found:
+        raise ValueError("Argument `names` must hold a name with a card, but held none.")
+    return max(found, key=RIGOURS.index)
 
 
 def load(name: str) -> Any:
@@ -296,5 +312,5 @@ def _class_entries(tree: ast.Module, module: str, path: Path) -> Iterator[Entry]
                 summary=summary,
                 module=module,
                 path=str(path),
-                extra={"by_file": True},
+                extra={"by_file": True, "card": False},
             )

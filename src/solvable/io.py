@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvable import catalog
+from solvable.core.specification import class_names
 from solvable.core.status import Status, answered, severity
 
 if TYPE_CHECKING:
@@ -186,14 +187,16 @@ def attributes(
         arguments: as for `provenance`.
 
     Returns:
-        kind, model (its specification), rigour, references and provenance.
+        kind, model (its specification), rigour (the weakest of all that it is made of), references
+        and provenance.
     """
     name = _named(model)
     card = catalog.entries("model")[name.partition("(")[0]]
+    parts = class_names(model)  # of a class nothing is known but its own card
     return {
         "kind": kind,
         "model": name,
-        "rigour": card.rigour,
+        "rigour": catalog.weakest([card.name, *parts]),
         "references": ",".join(card.references),
         "provenance": provenance(verb, model, arguments),
     }
@@ -306,6 +309,11 @@ def observables(dataset: xr.Dataset) -> list[str]:
     return _as_on_the_card(dataset, found)
 
 
+def rigour_of(dataset: xr.Dataset, name: str) -> str:
+    """The rigour of a variable's formula: its own, else that of the whole; "" if none is known."""
+    return str(dataset[name].attrs.get("rigour", dataset.attrs.get("rigour", "")))
+
+
 def _as_on_the_card(dataset: xr.Dataset, names: list[str]) -> list[str]:
     """The names sorted as the model's card lists them; what it does not list comes last."""
     card = catalog.entries("model").get(str(dataset.attrs.get("model")).partition("(")[0])
@@ -414,6 +422,11 @@ def boundaries(dataset: xr.Dataset) -> list[str]:
     return [name.removeprefix("boundary_") for name in names if not name.endswith(ends)]
 
 
+def critical_points(dataset: xr.Dataset) -> list[str]:
+    """The names of a phase diagram's critical points, those that do not exist included."""
+    return [str(name) for name in dataset["point"].values] if "point" in dataset.dims else []
+
+
 def _phase(dataset: xr.Dataset) -> dict[str, Any]:
     y, x = (str(name) for name in dataset["phase"].dims)
     lines = {}
@@ -422,7 +435,7 @@ def _phase(dataset: xr.Dataset) -> dict[str, Any]:
         lines[name] = {
             "x": line.values,
             "y": dataset[y].values,
-            "rigour": line.attrs.get("rigour", dataset.attrs.get("rigour")),
+            "rigour": rigour_of(dataset, f"boundary_{name}") or None,
             "error_bound": dataset[f"boundary_{name}_error"].values,
             "status": statuses(dataset[f"boundary_{name}_status"].values),
         }
@@ -430,11 +443,21 @@ def _phase(dataset: xr.Dataset) -> dict[str, Any]:
         [PHASES[code] if 0 <= code < len(PHASES) else None for code in row]
         for row in dataset["phase"].values.tolist()
     ]
+    points = {}
+    for name in critical_points(dataset):
+        point = dataset.sel(point=name)
+        points[name] = {
+            "x": float(point["point_x"]),
+            "y": float(point["point_y"]),
+            "error_bound": {axis: float(point[f"point_{axis}_error"]) for axis in ("x", "y")},
+            "status": statuses(int(point["point_status"])),
+        }
     return {
         "model": dataset.attrs["model"],
         "x": x,
         "y": y,
         "boundaries": lines,
+        "points": points,
         "map": {"x": dataset[x].values, "y": dataset[y].values, "phase": cells},
     }
 

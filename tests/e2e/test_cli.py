@@ -181,8 +181,10 @@ def test_phase(answer, solvable):
     for line in document["boundaries"].values():
         assert len(line["x"]) == len(line["y"]) == 3
         assert line["rigour"]
+    assert {"critical_point", "tricritical_point"} <= set(document["points"])
     code, table, _ = solvable("phase", spec, *axes, "--out", "out")
     assert code == 0
+    assert "critical_end_point" in table
     assert "algorithmic" in table
     assert sorted(os.listdir("out")) == ["phase.nc", "phase.png", "phase.svg"]
 
@@ -260,7 +262,9 @@ def test_cite(answer, solvable):
     assert code == 0
     assert "@article{barbier2019," in out
     document = answer("cite", PERCEPTRON, "--out", "out")
-    assert out.count("\n@") + 1 == len(document["references"])
+    assert out.count("\n@") == len(document["references"])
+    assert document["rigour"] == "theorem"
+    assert out.startswith(f"% {PERCEPTRON}: theorem")
     assert os.listdir("out") == ["references.bib"]
 
 
@@ -336,7 +340,8 @@ BAD = {
     "unknown prior": (["curve", glm("Rademaker()")], "the nearest is `Rademacher`"),
     "unknown channel": (["curve", glm(channel="Signn()")], "the nearest is `Sign`"),
     "unknown keyword": (["curve", glm("Gaussian(vriance=1)")], "the nearest is `variance`"),
-    "missing keyword": (["curve", glm("GaussBernoulli()")], "Argument `rho`"),
+    "prior unset": (["curve", glm("GaussBernoulli()")], "Argument `prior.rho`"),
+    "missing keyword": (["curve", glm("Discrete(values=[0, 1])")], "Argument `probabilities`"),
     "negative variance": (["curve", glm("Gaussian(variance=-1)")], "Argument `variance`"),
     "negative noise": (["curve", glm(channel="Linear(delta=-1)")], "Argument `delta`"),
     "bool for a number": (["curve", glm("Gaussian(variance=True)")], "Argument `variance`"),

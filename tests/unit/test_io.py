@@ -108,8 +108,17 @@ def test_document_of_a_phase_diagram():
             "boundary_algorithmic": ("delta", [1.5, np.nan], {"rigour": "theorem"}),
             "boundary_algorithmic_error": ("delta", [1e-9, np.nan]),
             "boundary_algorithmic_status": ("delta", np.array([0, 5], dtype=np.int8)),
+            "point_x": ("point", [1.25, np.nan]),
+            "point_x_error": ("point", [1e-9, np.nan]),
+            "point_y": ("point", [0.5, np.nan]),
+            "point_y_error": ("point", [1e-8, np.nan]),
+            "point_status": ("point", np.array([0, 5], dtype=np.int8)),
         },
-        coords={"alpha": [1.0, 2.0, 3.0], "delta": [0.0, 1.0]},
+        coords={
+            "alpha": [1.0, 2.0, 3.0],
+            "delta": [0.0, 1.0],
+            "point": ["critical_point", "tricritical_point"],
+        },
         attrs={"kind": "phase", "model": "GLM()"},
     )
     document = io.document(dataset)
@@ -119,6 +128,11 @@ def test_document_of_a_phase_diagram():
     assert line["x"] == [1.5, None]
     assert line["rigour"] == "theorem"
     assert line["status"] == ["converged", "no_branch"]
+    bounds = {"x": 1e-9, "y": 1e-8}
+    there = {"x": 1.25, "y": 0.5, "error_bound": bounds, "status": "converged"}
+    assert document["points"]["critical_point"] == there
+    assert document["points"]["tricritical_point"]["x"] is None
+    assert document["points"]["tricritical_point"]["status"] == "no_branch"
 
 
 def test_files_come_back_as_they_were(tmp_path):

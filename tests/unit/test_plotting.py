@@ -184,6 +184,21 @@ def test_phase_diagram(ax):
     assert lines["information_theoretic"].get_marker() == "None"
 
 
+def test_critical_points_inside_the_cells_are_marked(ax):
+    places = {
+        "point_x": [1.0, 9.0, np.nan],
+        "point_y": [0.2, 0.2, np.nan],
+        "point_status": np.array([Status.converged] * 2 + [Status.no_branch], dtype=np.int8),
+    }
+    data = make_phase().assign({name: ("point", values) for name, values in places.items()})
+    data = data.assign_coords(point=["critical_point", "critical_point_2", "tricritical_point"])
+    marks = plotting.critical_marks(ax, data)
+    assert list(marks) == ["critical_point"]
+    assert marks["critical_point"].get_xdata() == [1.0]
+    (main,) = plotting.figure(data).axes
+    assert "critical point" in [line.get_label() for line in main.lines]
+
+
 def test_boundaries_of_one_row_are_dots_and_those_outside_are_absent(ax):
     data = make_phase()
     data["boundary_information_theoretic"][:] = [0.8, np.nan, np.nan]

@@ -165,7 +165,7 @@ class _Watch:
 
         Those that are `patient` go on from there, the others end.
         """
-        info = jax.tree.map(np.atleast_1d, info)
+        info = Info(*map(np.atleast_1d, vars(info).values()))
         finite = np.isfinite(info.residual) & np.isfinite(info.variance) & (info.size < _FAR)
         open_ = ~self.done
         self.steps += open_

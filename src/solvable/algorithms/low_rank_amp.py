@@ -29,6 +29,8 @@ from solvable.algorithms.problem import Generator, Layout, chosen_rows
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.vectors import AbstractVectorPrior
 
+_LAYOUT = Layout("vector", 1, True)  # of a spike of numbers
+
 
 @dataclass(frozen=True)
 class Side:
@@ -61,6 +63,12 @@ class Side:
         return unseen_units(self.network, top, last.row * last.second_moment)[:2]
 
     @cached_property
+    def count(self) -> Any:
+        """The number of components where their rows are padded, else None, for programs."""
+        padded = _LAYOUT.length(self.size) > self.size
+        return jnp.asarray(self.size, dtype=float) if padded else None
+
+    @cached_property
     def second_moment(self) -> Any:
         """E v^2 of a component before any data."""
         mean, variance = self.unseen
@@ -86,14 +94,14 @@ class Problem:
     @property
     def layout(self) -> Layout:
         """One vector at a time, on the host."""
-        return Layout("units" if self.laws else "vector", 1, True)
+        return Layout("units", 1, True) if self.laws else _LAYOUT
 
     @property
     def sides(self) -> tuple[Side, ...]:
         """The spikes: v, then u."""
         return (self.v,) if self.u is None else (self.v, self.u)
 
-    @property
+    @cached_property
     def laws(self) -> tuple[AbstractVectorPrior, ...]:
         """The laws of v and u where their units are vectors, else none."""
         priors = [side.prior for side in self.sides]
@@ -244,7 +252,8 @@ def step(problem: Problem, state: Any, *, damping: Any = 0.0) -> tuple[Any, Info
         above = _above(problem, problem.v, v, others[0], v.mean)
     units, latent, report = _denoised(problem, state.latent, above, damping)
     info = multilayer_amp.read_report(problem.layout, report)
-    info = replace(info, variance=np.asarray(units.average)[0, 0])
+    if latent is not None:  # whose variance the report tells
+        info = replace(info, variance=np.asarray(units.average)[0, 0])
     return State((_after(units, v.mean), *others), latent, state.sizes, state.steps + 1), info
 
 
@@ -268,14 +277,13 @@ def _above(
     field -= memory * layout.vector(before, side.size) + A * layout.vector(own.mean, side.size)
     # of `nodes.Numbers` A is the precision; without outputs no precision is ever kept
     numbers: Any = np.array([[A, A, np.inf, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    padded = layout.length(side.size) > side.size
     return nodes.Above(
         field=layout.rows(field),
         mean=own.mean,
         variance=own.variance,
         precision=own.precision,
         second_moment=side.second_moment,
-        count=jnp.asarray(side.size, dtype=float) if padded else None,
+        count=side.count,
         numbers=numbers,
         sums=None,
     )

@@ -394,8 +394,8 @@ def read_report(layout: Layout, report: Vector) -> Info:
     """The report of the input node, with one entry for each right-hand side."""
     table = layout.xp.asarray(report)
     found = table[0] if layout.shape == "vector" else table.T
-    residual, size, output_variance, negative, kept, variance = found
-    return Info(residual, size, output_variance, variance, negative.astype(int), kept.astype(int))
+    negative, kept = found[3:5].astype(int)
+    return Info(found[0], found[1], found[2], found[5], negative, kept)
 
 
 def run_node(problem: Any, function: Any, brick: Any, *arguments: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -19,7 +18,7 @@ def cite(
     quiet: Quiet = False,
     load: Load = None,
 ) -> None:
-    """BibTeX entries of the papers that a model and its bricks rest on.
+    """BibTeX entries of the papers that a model and its bricks rest on, and the rigour of both.
 
     With --out DIR, writes references.bib.
 
@@ -30,12 +29,13 @@ def cite(
     whole("seed", seed, low=0)  # nothing here is random, but a bad seed is bad input
     desk = Desk(json, out, quiet)
     prepare(load)
-    from solvable import io
-    from solvable.core.specification import parse
+    from solvable import catalog, io
+    from solvable.core.specification import class_names, parse
 
     model = parse(spec)
     known = bibliography()
     references = {key: known[key] for key in reference_keys(model) if key in known}
+    rigour = catalog.weakest(class_names(model))
     text = "\n\n".join(references.values())
     if out is not None:
         path = out / "references.bib"
@@ -43,33 +43,19 @@ def cite(
             temporary.write_text(text + "\n", encoding="utf-8")
         desk.wrote(path)
     if json:
-        desk.answer({"model": repr(model), "references": references})
+        desk.answer({"model": repr(model), "rigour": rigour, "references": references})
     else:
-        typer.echo(text)
+        typer.echo(f"% {model!r}: {rigour}\n{text}")
 
 
 def reference_keys(model: Any) -> list[str]:
     """The keys on the cards of a model and its bricks, each once, the model's first."""
     from solvable import catalog
+    from solvable.core.specification import class_names
 
     entries = catalog.entries()
-    keys = [key for name in _names(model) if name in entries for key in entries[name].references]
-    return list(dict.fromkeys(keys))
-
-
-def _names(value: Any) -> Iterator[str]:
-    """The class names of a specification and of all specifications inside it."""
-    import dataclasses
-
-    from solvable.core.specification import Specification
-
-    if isinstance(value, Specification):
-        yield type(value).__name__
-        for field in dataclasses.fields(value):
-            yield from _names(getattr(value, field.name, None))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _names(item)
+    known = [name for name in class_names(model) if name in entries]
+    return list(dict.fromkeys(key for name in known for key in entries[name].references))
 
 
 def bibliography() -> dict[str, str]:

@@ -108,6 +108,10 @@ def curve(dataset: xr.Dataset, width: int = 200) -> list[Any]:
             rows += [_branch(at, branch, over, [*group, *ends]) for branch in present]
         made.append(table(["branch", *over, *group, *ends], rows))
         ends = []
+    own = [
+        name for name in names if io.rigour_of(dataset, name) != io.rigour_of(dataset, "status")
+    ]
+    notes += [footnote(f"{name}: {io.rigour_of(dataset, name)}") for name in own]
     return [*made, *notes, *_advice(dataset, ["status"])]
 
 
@@ -193,7 +197,20 @@ def phase(dataset: xr.Dataset, width: int = 200) -> list[Any]:
         for name, count in zip((*io.PHASES, "not known"), (*counts[1:], counts[0]), strict=True)
         if count
     )
-    return [*made, footnote(f"Cells of the map: {shares}.")]
+    return [*made, *_critical(dataset, x, y), footnote(f"Cells of the map: {shares}.")]
+
+
+def _critical(dataset: xr.Dataset, x: str, y: str) -> list[Table]:
+    """Where first-order lines end; nothing where no axis is the scale."""
+    rows = []
+    for name in io.critical_points(dataset):
+        at = dataset.sel(point=name)
+        cells = [
+            plus_minus(float(at[f"point_{axis}"]), float(at[f"point_{axis}_error"]))
+            for axis in ("x", "y")
+        ]
+        rows.append([name, *cells, Status(int(at["point_status"])).name])
+    return [table(["critical points", x, y, "status"], rows)] if rows else []
 
 
 def _crossings(at: xr.Dataset, y: str, names: Sequence[str]) -> list[str]:

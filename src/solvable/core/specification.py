@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -27,6 +27,7 @@ __all__ = [
     "Path",
     "Specification",
     "Unset",
+    "class_names",
     "get",
     "inject",
     "numeric",
@@ -35,6 +36,7 @@ __all__ = [
     "replace",
     "resolve",
     "spell",
+    "unset",
 ]
 
 Path = tuple[str | int, ...]
@@ -286,6 +288,35 @@ def resolve(model: Specification, name: str) -> Path:
     raise ValueError(
         f"`{type(model).__name__}` has no parameter `{name}`{catalog.suggestion(name, named)}."
     )
+
+
+def class_names(value: Any) -> list[str]:
+    """The names of a specification's class and of all inside it, its own first, each once."""
+    found: list[str] = []
+    if isinstance(value, Specification):
+        found.append(type(value).__name__)
+        inner = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    else:
+        inner = value if isinstance(value, list | tuple) else []
+    for item in inner:
+        found += class_names(item)
+    return list(dict.fromkeys(found))
+
+
+def unset(model: Specification, but: Iterable[str] = ()) -> list[str]:
+    """The full paths, as ``prior.rho``, of the parameters that are `UNSET`.
+
+    Args:
+        model: any specification.
+        but: names of parameters that are left out.
+    """
+    left_out = {resolve(model, name) for name in but}
+    paths = {_dotted(path): path for path in parameters(model).values()}
+    return [
+        dotted
+        for dotted, path in paths.items()
+        if path not in left_out and get(model, dotted) is UNSET
+    ]
 
 
 def get(model: Specification, name: str) -> Any:

@@ -16,9 +16,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import solvable as sv
+from solvable import io
+from solvable.core.status import has_value
 from solvable.gallery import chains
 from solvable.gallery.base import Progress
-from solvable.plotting import axis_label, boundary_lines, hard_phase, new_figure, phase_cells
+from solvable.plotting import (
+    axis_label,
+    boundary_lines,
+    critical_marks,
+    hard_phase,
+    new_figure,
+    phase_cells,
+)
 from solvable.plotting.style import BLUE, GREEN
 
 CARD = dict(
@@ -60,7 +69,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "curves": curves,
         "map": {
-            "model": _MODEL.format(rho=0.1),
+            "model": "SpikedWigner(prior=GaussBernoulli())",
             "delta": [1e-5, 0.2, count],
             "rho": [0.01, 0.4, count],
         },
@@ -102,6 +111,7 @@ def make_picture(data: xr.Dataset) -> Figure:
     ax.set(xscale="log", yscale="log")
     phase_cells(ax, phases)
     boundary_lines(ax, phases)
+    critical_marks(ax, phases)
     ax.set(xlabel=axis_label("delta"), ylabel=axis_label("rho"), title="phases")
     part = chains.curve(data, "rho_0.05")
     figure.legend(
@@ -130,4 +140,19 @@ def _panel(ax: Axes, part: xr.Dataset, rho: float) -> None:
     ax.set(ylabel=axis_label("mse"), title=f"Gauss-Bernoulli, $\\rho = {rho:g}$")
 
 
-compare, summarize = chains.compare, chains.summarize
+def summarize(data: xr.Dataset) -> str:
+    """The numbers of the curves, and where the first-order lines of the map end."""
+    phases = phases_of(data)
+    lines = [f"  critical points of {phases.attrs['model']} in delta, rho"]
+    for name in io.critical_points(phases):
+        point = phases.sel(point=name)
+        values = [
+            f"{float(point[f'point_{axis}']):.8f} +- {float(point[f'point_{axis}_error']):.0e}"
+            for axis in ("x", "y")
+        ]
+        there = bool(has_value(point["point_status"].values))
+        lines.append(f"    {name:<22} {', '.join(values) if there else '-  (no branch)'}")
+    return "\n".join([chains.summarize(data), *lines])
+
+
+compare = chains.compare

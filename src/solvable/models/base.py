@@ -21,10 +21,12 @@ class Shared(NamedTuple):
     Attributes:
         values: at many scales; NaN where there is no formula.
         status: converged, or unsupported for all of them.
+        rigour: of its formula, where that is not the model's.
     """
 
     values: Float[np.ndarray, " n"]
     status: Status
+    rigour: str | None = None
 
 
 class AbstractReplicaModel(Specification):

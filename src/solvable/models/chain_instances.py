@@ -35,11 +35,11 @@ from solvable.bricks.priors.base import (
     prior_moments,
 )
 from solvable.bricks.priors.vectors import AbstractVectorPrior
-from solvable.core.arguments import UNSET, choice, integer
+from solvable.core.arguments import choice, integer
 from solvable.core.instance import Data, Instance
 from solvable.core.quadrature import ORDER
 from solvable.core.randomness import fold, normal_matrix
-from solvable.core.specification import Specification, get, numeric, parameters
+from solvable.core.specification import Specification, numeric, unset
 from solvable.core.status import Status
 from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
 from solvable.models.chain import INPUT, AbstractChainModel, Subject
@@ -226,9 +226,8 @@ def evolve(
 
 def require_complete(model: Specification) -> None:
     """Raise ValueError if a parameter is unset."""
-    for name in parameters(model):
-        if get(model, name) is UNSET:
-            raise ValueError(f"Argument `{name}` must be set to draw an instance, but was unset.")
+    for path in unset(model):
+        raise ValueError(f"Argument `{path}` must be set to draw an instance, but was unset.")
 
 
 def draw(

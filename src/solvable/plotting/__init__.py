@@ -14,7 +14,7 @@ from solvable.plotting.lines import (
     trajectory,
     unresolved_cells,
 )
-from solvable.plotting.maps import boundary_lines, heat_map, image, phase_cells
+from solvable.plotting.maps import boundary_lines, critical_marks, heat_map, image, phase_cells
 from solvable.plotting.style import axis_label, house_style, new_figure
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "unresolved_cells",
     "phase_cells",
     "boundary_lines",
+    "critical_marks",
     "heat_map",
     "image",
     "axis_label",

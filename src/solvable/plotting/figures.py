@@ -24,6 +24,7 @@ from solvable.plotting.lines import (
 from solvable.plotting.maps import (
     boundary_lines,
     branch_points,
+    critical_marks,
     heat_map,
     phase_cells,
     phase_legend,
@@ -178,7 +179,7 @@ def phase_figure(dataset: xr.Dataset) -> Figure:
     panels, axes = new_figure(1, 1, panel=(6.4, 4.6))
     ax = axes[0, 0]
     phase_cells(ax, dataset)
-    lines = boundary_lines(ax, dataset)
+    lines = boundary_lines(ax, dataset) | critical_marks(ax, dataset)
     ax.set(xlabel=axis_label(x), ylabel=axis_label(y))
     _scales(ax, dataset, x, y)
     for axis, name in ((ax.set_xlim, x), (ax.set_ylim, y)):

@@ -68,7 +68,7 @@ def theory_lines(
             continue
         others = [values[other] for other in names if other != name]
         xs, ys = _cut(x, y, _jumps(values[name], others))
-        look = branch_style(name, str(data.attrs.get("rigour", "")))
+        look = branch_style(name, io.rigour_of(data, observable))
         label = branch_label(name)
         if name == "bayes" and "amp" in names and _same_where_drawn(y, values["amp"]):
             label += ", reached by AMP"

@@ -34,6 +34,12 @@ _BOUNDARIES = {
     "spinodal_uninformed": {"color": PURPLE, "linewidth": 1.2},
     "spinodal_informed": {"color": ORANGE, "linewidth": 1.2},
 }
+_MARKS = {
+    "critical_point": "o",
+    "critical_end_point": "D",
+    "spinodal_end_point": "s",
+    "tricritical_point": "^",
+}
 
 
 def phase_cells(ax: Axes, data: xr.Dataset, **style) -> tuple[QuadMesh, list[Patch]]:
@@ -82,6 +88,24 @@ def hatched_cells(
     return patches
 
 
+def critical_marks(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
+    """Where first-order lines end, one mark a point; those outside the cells are left out."""
+    y, x = data["phase"].dims
+    drawn: dict[str, Line2D] = {}
+    edges = [cell_edges(data[name].values) for name in (x, y)]
+    for name in io.critical_points(data):
+        point = data.sel(point=name)
+        at = [float(point["point_x"]), float(point["point_y"])]
+        shown = all(e[0] <= value <= e[-1] for e, value in zip(edges, at, strict=True))
+        if not (has_value(point["point_status"].values) and shown):
+            continue
+        kind = name.rstrip("_0123456789")
+        look = {"linestyle": "none", "color": "white", "markeredgecolor": "black", "zorder": 3.0}
+        look |= {"marker": _MARKS.get(kind, "X"), "markersize": 6.0}
+        (drawn[name],) = ax.plot(*at, **{**look, "label": name.replace("_", " "), **style})
+    return drawn
+
+
 def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
     """The thresholds as lines x(y), broken where there is none; a conjecture dashed.
 
@@ -106,8 +130,8 @@ def boundary_lines(ax: Axes, data: xr.Dataset, **style) -> dict[str, Line2D]:
             continue
         neighbors = np.concatenate([[np.nan], places, [np.nan]])
         alone = np.isfinite(places) & np.isnan(neighbors[:-2]) & np.isnan(neighbors[2:])
-        rigour = boundary.attrs.get("rigour", data.attrs.get("rigour"))
-        look = {"linestyle": "--" if rigour == "conjecture" else "-", "zorder": 2.0}
+        conjecture = io.rigour_of(data, f"boundary_{name}") == "conjecture"
+        look = {"linestyle": "--" if conjecture else "-", "zorder": 2.0}
         if alone.any():
             look |= {"marker": "o", "markevery": np.flatnonzero(alone).tolist()}
         look |= {"label": name.replace("_", " "), **_BOUNDARIES.get(name, {}), **style}

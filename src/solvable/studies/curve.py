@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvable.core.arguments import UNSET, grid
+from solvable.core.arguments import grid
 from solvable.core.fixed_points import MAIN_BRANCHES, name_branches
 from solvable.core.precision import require_x64
-from solvable.core.specification import get, parameters, replace, resolve
+from solvable.core.specification import replace, resolve, unset
 from solvable.core.status import Status
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel, Shared
@@ -88,9 +88,8 @@ def checked_grids(
 
 def require_set(model: AbstractScalarReplicaModel, swept: set[str]) -> None:
     """Raise ValueError if a parameter has no value and is not swept."""
-    for name in parameters(model):
-        if name not in swept and get(model, name) is UNSET:
-            raise ValueError(f"Argument `{name}` must be given or swept, but was unset.")
+    for path in unset(model, swept - {_COPIES}):
+        raise ValueError(f"Argument `{path}` must be given or swept, but was unset.")
 
 
 class _Row:
@@ -184,6 +183,9 @@ def _dataset(
         array = np.moveaxis(table.reshape(*shape[:-1], len(branches), shape[-1]), -2, -1)
         variables[key] = ((*order, "branch"), array)
     data = xr.Dataset(variables, coords={**{n: grids[n] for n in order}, "branch": branches})
+    for name, one in rows[0].shared.items():
+        if one.rigour is not None:
+            data[name].attrs["rigour"] = one.rigour
     if order[-1] not in over:
         data = data.isel({order[-1]: 0}, drop=True)
     data = data.transpose(*over, "branch")

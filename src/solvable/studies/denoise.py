@@ -147,9 +147,10 @@ def denoise(
     require_x64()
     instance("model", model, AbstractLowRankModel, "a SpikedWigner or a SpikedWishart")
     boolean("center", center)
-    Y = _centered(model, _checked(model, matrix), center)
+    Y = _checked(model, matrix)
     model = with_shape(model, Y)
     require_set(model, {"delta"})
+    Y = _centered(model, Y, center)
     if model.delta is UNSET:
         model, scale, noise = estimated(model, Y)
     else:

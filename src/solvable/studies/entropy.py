@@ -31,7 +31,7 @@ from solvable.core.specification import numeric
 from solvable.core.status import Status
 from solvable.models.chain_ends import EndPoint, ends
 from solvable.models.multi_layer import MultiLayer
-from solvable.studies.curve import Progress
+from solvable.studies.curve import Progress, require_set
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,7 +89,9 @@ def entropy(
     prior = instance("prior", prior or Gaussian(), AbstractPrior, "a prior, as `Gaussian()`")
     layers = _layers(matrices, activations, noises, biases)
     _check_source(source, len(layers))
-    columns = _layer_by_layer(MultiLayer(prior=prior, layers=layers), source, progress)
+    model = MultiLayer(prior=prior, layers=layers)
+    require_set(model, set())
+    columns = _layer_by_layer(model, source, progress)
     names = [name if isinstance(name, str) else repr(name) for name in activations]
     made_with = {"activations": names, "delta": noises[0], "pre_delta": noises[1]}
     biased = [layer.bias is not None for layer in layers]

@@ -25,6 +25,7 @@ from solvable.core.status import Status, severity
 from solvable.models.chain_instances import algorithm_for
 from solvable.models.glm import GLM
 from solvable.models.multi_layer import MultiLayer
+from solvable.studies.curve import require_set
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -137,6 +138,7 @@ def infer(
     """
     require_x64()
     instance("model", model, (GLM, MultiLayer), "a GLM or a MultiLayer")
+    require_set(model, _scales(model))
     boolean("center", center)
     used = algorithm_for(model.chain()[1], algorithm)
     checked = _checked_chain if isinstance(model, MultiLayer) else _checked
@@ -145,6 +147,13 @@ def infer(
     options = {"variances": variances, "center": center, "damping": damping, **limits}
     outcome = model.solve(Data(wrapped, y), key_for(seed, "infer"), algorithm=used, **options)
     return _summary(model, outcome, _hint(outcome, used) + _scale_note(wrapped, center))
+
+
+def _scales(model: GLM | MultiLayer) -> set[str]:
+    """The parameters that the design's shape says."""
+    if isinstance(model, GLM):
+        return {"alpha"}
+    return {f"layers[{k}].ratio" for k in range(len(model.layers))}
 
 
 def _checked_chain(

@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from solvable.core.precision import require_x64
-from solvable.core.specification import replace
+from solvable.core.specification import replace, resolve
 from solvable.core.thresholds import Threshold, absent
 from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
+from solvable.studies.critical_points import Place, locate
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import distances, in_parameter, in_scale, search
+from solvable.studies.thresholds import CANDIDATES, distances, in_parameter, in_scale, search
 
 if TYPE_CHECKING:
     import xarray as xr
+
+_MANY = 16  # values of an axis between which critical points are looked for without others
 
 
 def phase_diagram(
@@ -38,7 +41,9 @@ def phase_diagram(
 
     Returns:
         A data set: `boundary_NAME` (y), `boundary_NAME_error`, `boundary_NAME_status`, and `phase`
-        (y, x) with codes 0 easy, 1 hard, 2 impossible.
+        (y, x) with codes 0 easy, 1 hard, 2 impossible. If one axis is the scale parameter, also
+        where first-order lines end between the ends of the other (see `critical_points`):
+        `point_x`, `point_x_error`, `point_y`, `point_y_error` and `point_status` (point).
 
     Raises:
         ValueError: if a name is unknown, both are the same, or a value is out of its domain.
@@ -63,16 +68,61 @@ def phase_diagram(
     for row, value in enumerate(ys):
         here = replace(model, {y_name: float(value)})
         boundaries.append(_boundaries(here, x_name, xs))
-        for column, at in enumerate(xs):
-            if x_name == model.scale_parameter:
-                scale = model.scale_power * np.log(at)
-                below = {name: t.log_value() - scale for name, t in in_scale(here).items()}
-            else:
-                below = distances(replace(here, {x_name: float(at)}))
-            codes[row, column] = _phase(below)
+        codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
-    return _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
+    data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
+    return _with_points(data, model, (x_name, xs), (y_name, ys))
+
+
+def _below(model: AbstractScalarReplicaModel, name: str, at: float) -> dict[str, float]:
+    """By how much, in ln scale, a value of a parameter is below each transition."""
+    if name != model.scale_parameter:
+        return distances(replace(model, {name: at}))
+    scale = model.scale_power * np.log(at)
+    return {transition: t.log_value() - scale for transition, t in in_scale(model).items()}
+
+
+def _with_points(
+    data: "xr.Dataset",
+    model: AbstractScalarReplicaModel,
+    x: tuple[str, np.ndarray],
+    y: tuple[str, np.ndarray],
+) -> "xr.Dataset":
+    """The data set with its critical points, if one axis is the scale parameter."""
+    scale = model.scale_parameter
+    if scale is None:
+        return data
+    axes = [resolve(model, name) == resolve(model, scale) for name, _ in (x, y)]
+    if not any(axes):
+        return data
+    found = _critical_points(model, *(x if axes[1] else y))
+    return data.assign(_points(found, scale_is_y=axes[1])).assign_coords(point=list(found))
+
+
+def _critical_points(
+    model: AbstractScalarReplicaModel, name: str, values: np.ndarray
+) -> dict[str, Place]:
+    """The critical points between the ends of the axis that is not the scale."""
+    inside = CANDIDATES[(values.min() < CANDIDATES) & (values.max() > CANDIDATES)]
+    candidates = np.unique(values if len(values) > _MANY else np.r_[values, inside])
+    return locate(model, name, candidates, stride=max(1, len(candidates) // _MANY))
+
+
+def _points(found: dict[str, Place], scale_is_y: bool) -> dict[str, tuple[str, Any]]:
+    def column(name: str) -> tuple[str, np.ndarray]:
+        values = [getattr(place, name) for place in found.values()]
+        return "point", np.array([np.nan if v is None else v for v in values], dtype=float)
+
+    x, y = ("parameter", "scale") if scale_is_y else ("scale", "parameter")
+    status = np.array([place.status for place in found.values()], dtype=np.int8)
+    return {
+        "point_x": column(x),
+        "point_x_error": column(f"{x}_error"),
+        "point_y": column(y),
+        "point_y_error": column(f"{y}_error"),
+        "point_status": ("point", status),
+    }
 
 
 def _boundaries(

@@ -1,7 +1,7 @@
 """`thresholds`: the phase transitions of a model in one parameter."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -30,11 +30,15 @@ from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
 
+# A number whose sign changes where what the name says sits, at a model, and a bound on its error;
+# roughly, with NaN for the bound, or to all digits.
+Measure = Callable[[AbstractScalarReplicaModel, str, bool], tuple[float, float]]
+
 # Where to look for transitions in a parameter that is not the scale; its domain cuts this down.
-_CANDIDATES = np.unique(
+CANDIDATES = np.unique(
     np.concatenate([[0.0], np.logspace(-10, 4, 57), np.linspace(0.05, 0.95, 19)])
 )
-_STRIDE = 4  # the first look takes every fourth of them
+STRIDE = 4  # the first look takes every fourth of them
 _HALVINGS = 3  # between neighbors of which only one has a transition
 _NEAR = 2.0  # a transition this many times its change over a gap away lies outside
 _ROUGHLY = 1e-5
@@ -77,7 +81,7 @@ def thresholds(
     if parameter == model.scale_parameter:
         found = in_parameter(model)
     else:
-        found = search(model, parameter, _CANDIDATES, progress, _STRIDE)
+        found = search(model, parameter, CANDIDATES, progress, STRIDE)
     return Thresholds(repr(model), parameter, found)
 
 
@@ -91,22 +95,23 @@ def in_parameter(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 
 def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
     """Thresholds in the scale that multiplies the conjugate (alpha, 1 / delta); once a model."""
-    return _in_scale(_without_scale(model))
+    return _in_scale(without_scale(model))
 
 
-def _without_scale(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
+def without_scale(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
+    """The model with its scale parameter unset: what has one landscape."""
     name = model.scale_parameter
     return model if name is None else replace(model, {name: UNSET})
 
 
 @lru_cache(maxsize=4096)
 def _in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
-    landscape = _landscape(model, exact=True)
-    return scalar_thresholds(landscape.table, landscape.potentials)
+    here = landscape(model, exact=True)
+    return scalar_thresholds(here.table, here.potentials)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Landscape:
+class Landscape:
     """All that decides on the thresholds of a model, whatever its scale."""
 
     table: Scan
@@ -121,7 +126,7 @@ class _Landscape:
 
 
 @lru_cache(maxsize=4096)
-def _landscape(model: AbstractScalarReplicaModel, exact: bool) -> _Landscape:
+def landscape(model: AbstractScalarReplicaModel, exact: bool) -> Landscape:
     """The landscape to all digits, or as well as the table's own quadrature gives it."""
     table = scalar.tabulate(model, scalar.WIDEST, None if exact else np.zeros(0))
     low, high = np.log(scalar.WIDEST)
@@ -129,24 +134,19 @@ def _landscape(model: AbstractScalarReplicaModel, exact: bool) -> _Landscape:
     inside = tuple(fold for fold in table.folds if low <= fold.h <= high)
     table = dataclasses.replace(table, folds=inside)
     potentials = scalar.table_potentials(model, table)
-    return _Landscape(table, potentials, transitions(table), exact)
+    return Landscape(table, potentials, transitions(table), exact)
 
 
 def distances(model: AbstractScalarReplicaModel) -> dict[str, float]:
     """By how much the model is below each transition, with a certain sign; NaN without one."""
-    found = _distances(model)
-    scale = scalar.scale_of(model)
-    for name, rough in found.items():
-        if abs(rough) < _CLOSE:
-            exactly = _landscape(_without_scale(model), exact=True)
-            found[name] = exactly.distance(name, scale)[0]
-    return found
+    found = {name: _below(model, name, exact=False)[0] for name in NAMES}
+    close = [name for name in NAMES if abs(found[name]) < _CLOSE]
+    return found | {name: _below(model, name, exact=True)[0] for name in close}
 
 
-def _distances(model: AbstractScalarReplicaModel) -> dict[str, float]:
-    landscape = _landscape(_without_scale(model), exact=False)
-    scale = scalar.scale_of(model)
-    return {name: landscape.distance(name, scale)[0] for name in landscape.transitions}
+def _below(model: AbstractScalarReplicaModel, name: str, exact: bool) -> tuple[float, float]:
+    """By how much the model is below a transition, in ln scale; a `Measure`."""
+    return landscape(without_scale(model), exact).distance(name, scalar.scale_of(model))
 
 
 def search(
@@ -156,13 +156,36 @@ def search(
     progress: Progress | None = None,
     stride: int = 1,
 ) -> dict[str, Threshold]:
-    """Thresholds in any parameter c: roots of the distance between the scale and a transition.
+    """Thresholds in any parameter c: roots of the distance between the scale and a transition."""
+    return zeros(model, parameter, NAMES, _below, candidates, progress, stride)
+
+
+def zeros(
+    model: AbstractScalarReplicaModel,
+    parameter: str,
+    names: Sequence[str],
+    measure: Measure,
+    candidates: Iterable[float],
+    progress: Progress | None = None,
+    stride: int = 1,
+) -> dict[str, Threshold]:
+    """Where in a parameter c the measure of each name is zero.
 
     Sign changes between neighboring values of c certify the roots; the lowest keeps the name,
     further ones are `name_2`, ... A rough look at some candidates decides where to look closer;
     only roots are found to all digits.
     """
-    seen = _survey(model, parameter, _admitted(model, parameter, candidates), stride, progress)
+
+    def at(c: float, name: str, exact: bool) -> tuple[float, float]:
+        return measure(replace(model, {parameter: c}), name, exact)
+
+    def look(c: float) -> dict[str, float]:
+        try:
+            return {name: at(c, name, False)[0] for name in names}
+        except LostError:
+            return dict.fromkeys(names, np.nan)
+
+    seen = _survey(look, _admitted(model, parameter, candidates), stride, progress)
     values = sorted(seen)
     brackets = {
         name: tuple(
@@ -170,13 +193,11 @@ def search(
             for low, high in pairwise(values)
             if seen[low][name] * seen[high][name] <= 0  # False for NaN
         )
-        for name in (seen[values[0]] if values else ())
+        for name in names
     }
     # where two names share a transition they share its roots
-    tasks = {
-        (_levels(seen, name), bracket): name for name in brackets for bracket in brackets[name]
-    }
-    roots = in_threads(lambda task: _root(model, parameter, tasks[task], *task[1]), tasks)
+    tasks = {(_levels(seen, name), bracket): name for name in names for bracket in brackets[name]}
+    roots = in_threads(lambda task: _root(at, tasks[task], *task[1]), tasks)
     located = dict(zip(tasks, roots, strict=True))
     found: dict[str, Threshold] = {}
     for name, places in brackets.items():
@@ -194,20 +215,16 @@ def _levels(seen: dict[float, dict[str, float]], name: str) -> bytes:
 
 
 def _survey(
-    model: AbstractScalarReplicaModel,
-    parameter: str,
+    measured: Callable[[float], dict[str, float]],
     candidates: list[float],
     stride: int,
     progress: Progress | None,
 ) -> dict[float, dict[str, float]]:
-    """Rough distances at every `stride`th candidate, and closer where they may change sign."""
+    """Rough measures at every `stride`th candidate, and closer where they may change sign."""
     seen: dict[float, dict[str, float]] = {}
 
     def look(value: float) -> None:
-        try:
-            seen[value] = _distances(replace(model, {parameter: value}))
-        except LostError:
-            seen[value] = dict.fromkeys(NAMES, np.nan)
+        seen[value] = measured(value)
         if progress is not None:
             progress(len(seen), max(total, len(seen)))
 
@@ -265,28 +282,34 @@ def _admitted(
 
 
 def _root(
-    model: AbstractScalarReplicaModel, parameter: str, name: str, low: float, high: float
+    at: Callable[[float, str, bool], tuple[float, float]], name: str, low: float, high: float
 ) -> Threshold:
     """The crossing in a bracket: roughly by bisection, then by secant steps to all digits.
 
-    Absent where the distance jumps across zero: there one branch replaces another.
+    Absent where the measure jumps across zero, as where one branch replaces another, or has no
+    value inside.
     """
 
-    def at(c: float, exact: bool) -> tuple[float, float]:
-        there = replace(model, {parameter: c})
-        landscape = _landscape(_without_scale(there), exact)
-        return landscape.distance(name, scalar.scale_of(there))
-
     def rough(c: float) -> float:
-        return at(c, exact=False)[0]
+        value = at(c, name, False)[0]
+        if np.isnan(value):
+            raise LostError(f"There is no {name} at {c}.")
+        return value
 
-    here = float(root_scalar(rough, bracket=(low, high), xtol=_ROUGHLY * high, rtol=_ROUGHLY).root)
-    level, own = at(here, exact=True)
+    def exactly(c: float) -> tuple[float, float]:
+        return at(c, name, True)
+
+    try:
+        found = root_scalar(rough, bracket=(low, high), xtol=_ROUGHLY * high, rtol=_ROUGHLY)
+    except LostError:
+        return absent(name)
+    here = float(found.root)
+    level, own = exactly(here)
     following = here - _ROUGHLY * (high - low) if here > low else high
     for _ in range(_ROUNDS):
         before, below = here, level
         here = following
-        level, own = at(here, exact=True)
+        level, own = exactly(here)
         slope = (level - below) / (here - before)
         following = float(np.clip(here - level / slope, low, high)) if slope else here
         if following == here or abs(level) <= max(_FOUND, 0.01 * own):

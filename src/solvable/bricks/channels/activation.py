@@ -13,7 +13,7 @@ from solvable.bricks.channels.pointwise import (
     AbstractQuadratureChannel,
 )
 from solvable.core import arguments
-from solvable.core.arguments import non_negative, parameter, positive
+from solvable.core.arguments import UNSET, non_negative, parameter, positive
 
 
 def _function(value: Any) -> Any:
@@ -47,7 +47,7 @@ class Activation(AbstractTwoNoiseChannel, AbstractActivationChannel, AbstractQua
     Args:
         function: a registered name (linear, sign, abs, relu, erf, tanh, hardtanh, logistic) or a
             function of one array written with jax.numpy.
-        delta: variance of the noise after the function, > 0.
+        delta: variance of the noise after the function, > 0; may be left unset where it is swept.
         breakpoints: where the function or its slope jumps; known for registered names.
         pre_delta: variance of the noise added to z, >= 0, default 0.
 
@@ -63,7 +63,7 @@ class Activation(AbstractTwoNoiseChannel, AbstractActivationChannel, AbstractQua
     """
 
     function: str | Callable[[Array], Array] = eqx.field(converter=_function, static=True)
-    delta: float = parameter("delta", positive)
+    delta: float = parameter("delta", positive, default=UNSET)
     breakpoints: tuple[float, ...] = eqx.field(converter=_breakpoints, static=True, default=())
     pre_delta: float = parameter("pre_delta", non_negative, default=0.0)
 

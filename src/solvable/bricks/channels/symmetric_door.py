@@ -3,7 +3,7 @@
 from typing import Any
 
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece, make_pieces
-from solvable.core.arguments import parameter, positive
+from solvable.core.arguments import UNSET, parameter, positive
 
 CARD = dict(
     kind="channel",
@@ -19,7 +19,7 @@ class SymmetricDoor(AbstractPiecewiseChannel):
     """y = sign(|z| - k): +1 outside the door, -1 inside (Barbier et al. 2019).
 
     Args:
-        k: half-width of the door, > 0.
+        k: half-width of the door, > 0; may be left unset where it is swept.
 
     Raises:
         ValueError: if k is not positive.
@@ -29,7 +29,7 @@ class SymmetricDoor(AbstractPiecewiseChannel):
         SymmetricDoor(k=0.67449)
     """
 
-    k: float = parameter("k", positive)
+    k: float = parameter("k", positive, default=UNSET)
 
     def pieces(self) -> list[Piece]:
         return make_pieces([-self.k, self.k], [0.0, 0.0, 0.0], [1.0, -1.0, 1.0])

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from solvable.bricks.priors.mixture import AbstractMixturePrior, Components
-from solvable.core.arguments import finite, fraction, parameter, positive
+from solvable.core.arguments import UNSET, finite, fraction, parameter, positive
 
 CARD = dict(
     kind="prior",
@@ -26,7 +26,7 @@ class GaussBernoulli(AbstractMixturePrior):
     1; the prior of compressed sensing (Krzakala et al. 2012).
 
     Args:
-        rho: fraction of non-zero components, in (0, 1].
+        rho: fraction of non-zero components, in (0, 1]; may be left unset where it is swept.
         mean: mean of the slab, default 0.
         variance: variance of the slab, > 0, default 1.
 
@@ -38,7 +38,7 @@ class GaussBernoulli(AbstractMixturePrior):
         GaussBernoulli(rho=0.1)
     """
 
-    rho: float = parameter("rho", fraction)
+    rho: float = parameter("rho", fraction, default=UNSET)
     mean: float = parameter("mean", finite, default=0.0)
     variance: float = parameter("variance", positive, default=1.0)
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from solvable.bricks.priors.mixture import AbstractMixturePrior, Components
-from solvable.core.arguments import fraction, parameter
+from solvable.core.arguments import UNSET, fraction, parameter
 
 CARD = dict(
     kind="prior",
@@ -21,7 +21,7 @@ class SparseRademacher(AbstractMixturePrior):
     <h> = rho sinh B / ((1 - rho) exp(A / 2) + rho cosh B) (Lesieur et al. 2017).
 
     Args:
-        rho: fraction of non-zero components, in (0, 1].
+        rho: fraction of non-zero components, in (0, 1]; may be left unset where it is swept.
 
     Raises:
         ValueError: if rho is not in (0, 1].
@@ -31,7 +31,7 @@ class SparseRademacher(AbstractMixturePrior):
         SparseRademacher(rho=0.1)
     """
 
-    rho: float = parameter("rho", fraction)
+    rho: float = parameter("rho", fraction, default=UNSET)
 
     def components(self) -> Components:
         half = 0.5 * jnp.asarray(self.rho)
