@@ -4,6 +4,7 @@ An instance is a noisy matrix; message passing is `algorithms.low_rank_amp`, who
 measured in the order v, u, and the layers below v.
 """
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +25,10 @@ from solvable.bricks.chain import HiddenLaw, Layers
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
+from solvable.bricks.matrix_channels.base import AbstractMatrixChannel, noise_variance
+from solvable.bricks.matrix_channels.matrices import spiked_matrix
 from solvable.bricks.priors.base import AbstractPrior, AbstractVectorPrior, Law
+from solvable.core.arguments import UNSET, fail
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import AbstractLinearized
@@ -32,7 +36,12 @@ from solvable.core.randomness import fold, numpy_generator
 from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw, feature_covariance_law
 from solvable.core.status import Status
-from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
+from solvable.models.base import (
+    AbstractEquivalentModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+    Shared,
+)
 from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
 from solvable.models.chain_measures import (
@@ -59,6 +68,12 @@ def square_spike(name: str, value: Any) -> Any:
     return of_kind(name, value, (AbstractPrior, AbstractVectorPrior, Generative), what)
 
 
+def matrix_channel(value: Any) -> Any:
+    """A channel of a matrix's entries, or None."""
+    what = "a matrix channel, as `BernoulliEdges(probability=0.5, contrast=2)`, or None"
+    return of_kind("channel", value, (AbstractMatrixChannel, type(None)), what)
+
+
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     """The chain of a spike's prior that ends in a matrix."""
     if isinstance(prior, Generative):
@@ -66,10 +81,32 @@ def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     return prior, (end,)
 
 
-class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
+class AbstractLowRankModel(
+    AbstractChainModel,
+    AbstractEquivalentModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+):
     """A noisy matrix of rank one; the subject of its answers is the spike v."""
 
     delta: eqx.AbstractVar[Any]
+    channel: eqx.AbstractVar[AbstractMatrixChannel | None]
+
+    def __check_init__(self) -> None:
+        if self.channel is not None and self.delta is not UNSET:
+            raise fail("delta", "be left out beside `channel`, which it follows from", self.delta)
+
+    def noise(self) -> Any:
+        """Variance of the Gaussian noise, or the one that stands for the channel."""
+        return self.delta if self.channel is None else noise_variance(self.channel)
+
+    def seen(self, matrix: Any) -> Any:
+        """The matrix with Gaussian noise: as it is, or what stands for it behind the channel.
+
+        Raises:
+            ValueError: if the matrix holds what the channel cannot emit.
+        """
+        return matrix if self.channel is None else spiked_matrix(self.channel, matrix)
 
     @abstractmethod
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
@@ -80,8 +117,14 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         """The matrix with the laws of its spikes, for `low_rank_amp`."""
 
     @property
-    def scale_parameter(self) -> str:
-        return "delta"
+    def scale_parameter(self) -> str | None:
+        return "delta" if self.channel is None else None
+
+    def equivalent(self) -> "AbstractLowRankModel":
+        """The model itself, or with Gaussian noise in place of a channel (Lesieur et al. 2017)."""
+        if self.channel is None:
+            return self
+        return dataclasses.replace(self, channel=None, delta=self.noise())
 
     # ---- spectral methods
 
@@ -138,7 +181,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             parts = self.covariance()
             assert parts is not None
             known = Covariance(instance.data.design[0], scale=parts[0] ** 2, ridge=parts[1] ** 2)
-        found = self.leading(instance.data.observation, known, key)
+        found = self.leading(self.seen(instance.data.observation), known, key)
         cosine = found.vector @ v / np.sqrt((found.vector @ found.vector) * (v @ v))
         return float(cosine) ** 2, found.status
 

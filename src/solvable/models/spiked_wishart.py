@@ -17,6 +17,8 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wishart
+from solvable.bricks.matrix_channels.base import AbstractMatrixChannel
+from solvable.bricks.matrix_channels.matrices import draw_rectangular
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.core.arguments import UNSET, instance, parameter, positive
 from solvable.core.instance import Data, Instance
@@ -25,7 +27,14 @@ from solvable.core.randomness import add_outer, fold, normal_matrix
 from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
+from solvable.models.low_rank import (
+    AbstractLowRankModel,
+    Spike,
+    ended,
+    matrix_channel,
+    side,
+    spike,
+)
 
 CARD = dict(
     kind="model",
@@ -35,7 +44,8 @@ CARD = dict(
         "prior_u": "a prior, of the components of u",
         "prior_v": "a prior, of the components of v, or `Generative`",
         "beta": "> 0, rows / columns, n / p",
-        "delta": "> 0, variance of the noise",
+        "delta": "> 0, variance of Gaussian noise",
+        "channel": "a matrix channel in place of Gaussian noise, or None",
     },
     observables=[
         "overlap_v",
@@ -80,9 +90,12 @@ class SpikedWishart(AbstractLowRankModel):
         prior_v: law of the components of v, or a generative prior.
         beta: rows over columns, n / p, > 0; may be left unset where it is swept.
         delta: variance of the noise, > 0; may be left unset where it is swept.
+        channel: law of the entries given those of u v^T / sqrt(p), in place of Gaussian noise.
+            Then delta follows from its Fisher information, and must not be given.
 
     Raises:
-        ValueError: if a prior is none, or beta or delta is not positive.
+        ValueError: if a prior is none, beta or delta is not positive, or there are delta and a
+            channel.
 
     Example:
         >>> import solvable as sv
@@ -95,7 +108,8 @@ class SpikedWishart(AbstractLowRankModel):
     )
     prior_v: Spike = eqx.field(converter=lambda x: spike("prior_v", x))
     beta: Any = parameter("beta", positive, default=UNSET)
-    delta: Any = parameter("delta", positive, default=UNSET)
+    delta: Any = parameter("delta", positive, default=UNSET, unless="channel")
+    channel: AbstractMatrixChannel | None = eqx.field(converter=matrix_channel, default=None)
 
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "_v")
@@ -104,7 +118,7 @@ class SpikedWishart(AbstractLowRankModel):
         return self.prior_v, self.prior_u
 
     def chain(self) -> tuple[Law, Layers]:
-        end = Wishart(prior_u=self.prior_u, beta=self.beta, delta=self.delta)
+        end = Wishart(prior_u=self.prior_u, beta=self.beta, delta=self.noise())
         return ended(self.prior_v, end)
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
@@ -113,6 +127,9 @@ class SpikedWishart(AbstractLowRankModel):
         p = len(v)
         n = max(1, round(float(self.beta) * p))
         u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), (n,)))
+        if self.channel is not None:
+            matrix = draw_rectangular(self.channel, fold(key, "matrix"), u, v)
+            return Instance(Data(weights, matrix), v, (u, *latent))
         matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
         add_outer(matrix, u, v, p**-0.5)
         return Instance(Data(weights, matrix), v, (u, *latent))
@@ -136,7 +153,7 @@ class SpikedWishart(AbstractLowRankModel):
         rho_u = float(self.prior_u.second_moment())
         known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
         rho = rho_u * float(self._facts().rho_z)
-        return lamp_wishart(matrix, known, float(self.delta), rho, key=key)
+        return lamp_wishart(matrix, known, float(self.noise()), rho, key=key)
 
     def spectral_start(self, problem: Problem, key: PRNGKeyArray) -> Start | None:
         """The leading right singular vector, scaled to its overlap with v.
@@ -156,7 +173,7 @@ class SpikedWishart(AbstractLowRankModel):
         return Start(found, V_v, before=V_u / (1 + V_u * V_v / delta) * seen)
 
     def problem(self, data: Data) -> Problem:
-        matrix = data.observation
+        matrix = self.seen(data.observation)
         n, p = matrix.shape
         v, u = side(self.prior_v, p, data.design), side(self.prior_u, n, None)
-        return Problem(matrix, float(self.delta), v, u)
+        return Problem(matrix, float(self.noise()), v, u)

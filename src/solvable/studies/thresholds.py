@@ -95,6 +95,7 @@ def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 
 
 def _without_scale(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
+    model = scalar.canonical(model)
     name = model.scale_parameter
     return model if name is None else replace(model, {name: UNSET})
 
