@@ -1,6 +1,6 @@
 """Communities in dense graphs: who is in which group, and how often an estimate is right.
 
-A random graph with k equal groups is a `SpikedWigner` with the prior `OneHot(k)` and `BernoulliEdges`:
+A random graph with k equal groups is a `SpikedWigner` of `OneHot(k)` seen by `BernoulliEdges`:
 nodes i and j are joined with probability pbar + mu x_i . x_j / sqrt(p), x = e_a - 1 / k.
 """
 
