@@ -356,10 +356,6 @@ BAD = {
     "a channel for a prior": (["curve", glm("Sign()")], "Argument `prior`"),
     "noise of a channel": (["curve", graph("0.5", "delta=1, ")], "Argument `delta`"),
     "sure edges": (["curve", graph("1")], "Argument `probability`"),
-    "edges that nothing can have": (
-        ["experiment", graph("0.5, contrast=99"), "--size", "50", "--instances", "1"],
-        "Argument `contrast`",
-    ),
     "alpha zero": (["curve", glm(rest=", alpha=0")], "Argument `alpha`"),
     "alpha negative": (["curve", LINEAR, "--over", "alpha=-1,1"], "alpha"),
     "alpha unset": (["curve", LINEAR], "Argument `alpha`"),

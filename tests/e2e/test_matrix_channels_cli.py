@@ -48,6 +48,13 @@ def test_experiment_on_graphs(answer, solvable):
     assert "bit for bit" in err
 
 
+def test_edges_that_nothing_can_have(solvable):
+    spec = GRAPH.replace("0.5", "0.5, contrast=99")
+    code, out, err = solvable("experiment", spec, "--size", "50", "--instances", "1", "--quiet")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "Argument `contrast` must leave probabilities of edges between 0 and 1" in err
+
+
 def test_list_and_cite(answer, solvable):
     (kind,) = answer("list", "matrix-channels").values()
     names = {"BernoulliEdges", "ContaminatedNoise", "PoissonCounts", "StudentNoise"}
