@@ -50,6 +50,10 @@ _HOMES = {
     "PiecewiseLinear": "solvable.bricks.channels.piecewise_linear",
     "Activation": "solvable.bricks.channels.activation",
     "Likelihood": "solvable.bricks.channels.likelihood",
+    "BernoulliEdges": "solvable.bricks.matrix_channels.bernoulli_edges",
+    "PoissonCounts": "solvable.bricks.matrix_channels.poisson_counts",
+    "StudentNoise": "solvable.bricks.matrix_channels.student_noise",
+    "ContaminatedNoise": "solvable.bricks.matrix_channels.contaminated_noise",
 }
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -81,6 +85,10 @@ if TYPE_CHECKING:
     from solvable.bricks.channels.symmetric_door import SymmetricDoor
     from solvable.bricks.generative import Generative
     from solvable.bricks.layer import Layer
+    from solvable.bricks.matrix_channels.bernoulli_edges import BernoulliEdges
+    from solvable.bricks.matrix_channels.contaminated_noise import ContaminatedNoise
+    from solvable.bricks.matrix_channels.poisson_counts import PoissonCounts
+    from solvable.bricks.matrix_channels.student_noise import StudentNoise
     from solvable.bricks.priors.density import Density
     from solvable.bricks.priors.discrete import Discrete
     from solvable.bricks.priors.gauss_bernoulli import GaussBernoulli

@@ -27,6 +27,7 @@ KINDS = (
     "vector prior",
     "generative prior",
     "channel",
+    "matrix channel",
     "spectrum",
     "layer",
     "gallery",
@@ -34,9 +35,24 @@ KINDS = (
 # from the strongest to the weakest
 RIGOURS = ("theorem", "replica", "conjecture", "numerical")
 GROUP = "solvable.bricks"
-_FOLDERS = ("bricks", "bricks/priors", "bricks/channels", "bricks/spectra", "models", "gallery")
+_FOLDERS = (
+    "bricks",
+    "bricks/priors",
+    "bricks/channels",
+    "bricks/matrix_channels",
+    "bricks/spectra",
+    "models",
+    "gallery",
+)
 _CARD = re.compile(r"^CARD\b[^=\n]*=\s*dict\(.*?^\)$|^CARD\b[^=\n]*=\s*dict\(.*?\)$", re.M | re.S)
-_BASES = {"Prior": "prior", "Channel": "channel", "Spectrum": "spectrum", "Model": "model"}
+_BASES = {
+    "Prior": "prior",
+    "AdditiveNoise": "matrix channel",
+    "MatrixChannel": "matrix channel",
+    "Channel": "channel",
+    "Spectrum": "spectrum",
+    "Model": "model",
+}
 # What a user's file may raise while it is imported.
 _USER_ERRORS = (
     ArithmeticError,

@@ -43,6 +43,19 @@ CHANNELS = {
     "Likelihood": sv.Likelihood(log_prob=lambda y, z: log_sigmoid(y * z), outputs=[-1, 1]),
 }
 
+MATRIX_CHANNELS = {
+    "BernoulliEdges": sv.BernoulliEdges(probability=0.3, contrast=1.7),
+    "BernoulliEdges between groups": sv.BernoulliEdges(probability=0.8, contrast=-0.5),
+    "PoissonCounts": sv.PoissonCounts(rate=0.4, contrast=1.2),
+    "PoissonCounts many": sv.PoissonCounts(rate=300.0, contrast=-0.05),
+    "StudentNoise": sv.StudentNoise(degrees=3.5, scale=0.7),
+    "StudentNoise Cauchy": sv.StudentNoise(degrees=1),
+    "ContaminatedNoise": sv.ContaminatedNoise(fraction=0.1, variance=0.5, outlier_variance=80.0),
+    "ContaminatedNoise clean": sv.ContaminatedNoise(
+        fraction=0, variance=0.5, outlier_variance=80.0
+    ),
+}
+
 # A general channel and the closed form that it must reproduce to 1e-8.
 TWINS = {
     "linear": (

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.contract import test_channels, test_priors
-from tests.contract.samples import CHANNELS, PRIORS
+from tests.contract import test_channels, test_matrix_channels, test_priors
+from tests.contract.samples import CHANNELS, MATRIX_CHANNELS, PRIORS
 
 import solvable
 from solvable import catalog
@@ -109,7 +110,16 @@ def test_the_documented_channels_keep_the_contract(test, name):
     test(documented_bricks()[name](0.3))
 
 
+@pytest.mark.parametrize(
+    "test", contract(test_matrix_channels, MATRIX_CHANNELS), ids=lambda test: test.__name__
+)
+def test_the_documented_noise_keeps_the_contract(test):
+    given = {"w": 0.1} if "w" in inspect.signature(test).parameters else {}
+    test(documented_bricks()["LogisticNoise"](scale=0.4), **given)
+
+
 def test_there_is_a_contract():
+    assert len(contract(test_matrix_channels, MATRIX_CHANNELS)) >= 5
     assert len(contract(test_priors, PRIORS)) >= 5
     assert len(contract(test_channels, CHANNELS)) >= 5
 

@@ -56,6 +56,10 @@ MODELS = {
         ),
         delta=0.3,
     ),
+    "graph": sv.SpikedWigner(
+        prior=sv.SparseRademacher(rho=0.3),
+        channel=sv.BernoulliEdges(probability=0.4, contrast=2.0),
+    ),
     "rectangular matrix": sv.SpikedWishart(
         prior_u=sv.GaussBernoulli(rho=0.4), prior_v=sv.Rademacher(), beta=1.5, delta=0.3
     ),
@@ -74,8 +78,9 @@ def solved():
 
 def curve_of(model, solved):
     if repr(model) not in solved:
-        name = model.scale_parameter
-        scales = np.array([0.5, 0.75, 1.0, 1.5]) ** float(model.scale_power)
+        name = model.scale_parameter or "contrast"  # the scale of a graph is its square
+        power = 0.5 if model.scale_parameter is None else float(model.scale_power)
+        scales = np.array([0.5, 0.75, 1.0, 1.5]) ** power
         over = {name: float(get(model, name)) * scales}
         solved[repr(model)] = sv.curve(model, over=over)
     return solved[repr(model)]
@@ -129,6 +134,7 @@ def test_bayes_has_the_largest_free_entropy_and_amp_is_below_informed(model, sol
 @each_model
 def test_fixed_points_of_state_evolution_are_stationary(model):
     """At a root one update changes nothing, and the free entropy is stationary in every q_hat."""
+    model = scalar.canonical(model)
     scale = scalar.scale_of(model)
     table, roots, _ = scalar.solve(model, scale * np.array([1.0, 0.5, 1.5]))
     order = table.model.order_at(jnp.asarray(roots.point[0]))

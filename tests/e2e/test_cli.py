@@ -331,6 +331,10 @@ def glm(prior="Gaussian()", channel="Linear(delta=0.1)", rest=", alpha=1"):
     return f"GLM(prior={prior}, channel={channel}{rest})"
 
 
+def graph(edges, rest=""):
+    return f"SpikedWigner(prior=Rademacher(), {rest}channel=BernoulliEdges(probability={edges}))"
+
+
 INFER = ["infer", LINEAR, "--design", "X.npy", "--observation", "y.npy"]
 BAD = {
     "unknown command": (["crve", LINEAR], "curve"),
@@ -355,6 +359,8 @@ BAD = {
     ),
     "a prior for a model": (["curve", "Rademacher()"], "must be a model"),
     "a channel for a prior": (["curve", glm("Sign()")], "Argument `prior`"),
+    "noise of a channel": (["curve", graph("0.5", "delta=1, ")], "Argument `delta`"),
+    "sure edges": (["curve", graph("1")], "Argument `probability`"),
     "alpha zero": (["curve", glm(rest=", alpha=0")], "Argument `alpha`"),
     "alpha negative": (["curve", LINEAR, "--over", "alpha=-1,1"], "alpha"),
     "alpha unset": (["curve", LINEAR], "Argument `alpha`"),

@@ -13,8 +13,7 @@ import solvable as sv
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, key_for
 from solvable.core.status import Status
-from solvable.models.block_model import (
-    BlockModel,
+from solvable.models.communities import (
     agreement,
     expected_agreement,
     spectral_communities,
@@ -70,22 +69,24 @@ def test_message_passing_reaches_the_theory(k):
 def test_a_dense_block_model_is_a_spiked_matrix(k):
     """Also of the likeliest groups, which are right as often as theory says; above the spectral
     estimate."""
-    graphs = BlockModel.with_noise(k, probability=0.5, delta=0.5 / k**2)
-    theory = theory_of(graphs.spiked)
-    q_hat = theory["overlap"] / ((k - 1) * graphs.delta)
+    edges = sv.BernoulliEdges.with_noise(probability=0.5, delta=0.5 / k**2)
+    graphs = sv.SpikedWigner(prior=sv.OneHot(k=k), channel=edges)
+    theory = theory_of(graphs)
+    q_hat = theory["overlap"] / ((k - 1) * float(graphs.noise()))
     theory["agreement"] = float(expected_agreement(k, np.array(q_hat)))
     rows, spectral = {"overlap": [], "agreement": []}, []
     for size in SIZES:
         found = []
         for index in range(INSTANCES):
             key = key_for(0, "blocks", k, size, index)
-            problem = graphs.spiked_instance(graphs.sample(fold(key, "graph"), size))
-            outcome = solved(graphs.spiked, problem, fold(key, "start"))
-            one = graphs.spiked.measure(outcome, problem)
-            found.append(one | {"agreement": agreement(outcome.mean, problem.signal)})
+            graph = graphs.sample(fold(key, "graph"), size)
+            outcome = solved(graphs, graph, fold(key, "start"))
+            one = graphs.measure(outcome, graph)
+            found.append(one | {"agreement": agreement(outcome.mean, graph.signal)})
             if size == SIZES[1]:
-                labels = spectral_communities(problem.data.observation, k, fold(key, "spectral"))
-                spectral.append(agreement(labels, problem.signal))
+                matrix = graphs.problem(graph.data).matrix
+                labels = spectral_communities(matrix, k, fold(key, "spectral"))
+                spectral.append(agreement(labels, graph.signal))
         for name, row in rows.items():
             row.append([one[name] for one in found])
     assert_agree(rows, theory)
@@ -138,12 +139,21 @@ def test_an_informed_start_has_the_overlap_that_was_asked_for():
         model.informed_start(problem, 0.8, jax.random.key(1))
 
 
-def test_what_a_block_model_refuses():
-    with pytest.raises(ValueError, match="Argument `contrast` must leave probabilities"):
-        BlockModel(k=2, probability=0.1, contrast=10.0).sample(jax.random.key(0), 100)
-    with pytest.raises(ValueError, match="Argument `probability` must be in"):
-        BlockModel(k=2, probability=1.0, contrast=1.0)
-    graph = BlockModel(k=3, probability=0.4, contrast=2.0).sample(jax.random.key(0), 50)
+def test_a_graph_is_symmetric_without_loops():
+    groups = sv.OneHot(k=3)
+    edges = sv.BernoulliEdges(probability=0.4, contrast=2.0)
+    graph = sv.SpikedWigner(prior=groups, channel=edges).sample(jax.random.key(0), 600)
     adjacency = graph.data.observation
-    assert adjacency.dtype == bool and not np.any(np.diag(adjacency))
+    assert adjacency.dtype == np.int8
+    assert not np.any(np.diag(adjacency))
     np.testing.assert_array_equal(adjacency, adjacency.T)
+    same = np.asarray(graph.signal) @ np.asarray(graph.signal).T > 0
+    below = np.tril(np.ones_like(same), -1)
+    for pairs, change in ((same & below, 2 / 3), (~same & below, -1 / 3)):
+        expected = 0.4 + 2 * change / 600**0.5
+        error = (expected * (1 - expected) / pairs.sum()) ** 0.5
+        assert abs(adjacency[pairs].mean() - expected) < 4 * error
+    with pytest.raises(ValueError, match="Argument `contrast` must leave probabilities"):
+        sv.SpikedWigner(
+            prior=groups, channel=sv.BernoulliEdges(probability=0.1, contrast=10.0)
+        ).sample(jax.random.key(0), 100)

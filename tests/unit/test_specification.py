@@ -321,6 +321,17 @@ def test_parameters_by_name():
         sp.resolve(chain, "alhpa")
 
 
+def test_what_follows_from_another_field_is_no_parameter():
+    class Derived(Specification):
+        source: Specification | None = None
+        width: float = parameter("width", arguments.positive, default=UNSET, unless="source")
+
+    assert sp.parameters(Derived()) == {"width": ("width",)}
+    assert sp.parameters(Derived(source=Noisy())) == {"delta": ("source", "delta")}
+    with pytest.raises(ValueError, match="has no parameter `width`"):
+        sp.resolve(Derived(source=Noisy()), "width")
+
+
 def test_a_models_own_field_wins():
     class Own(Specification):
         brick: Specification

@@ -222,7 +222,9 @@ def _table(path: Path) -> np.ndarray:
 
 
 def _numbers(option: str, path: Path, found: np.ndarray) -> np.ndarray:
-    """The array itself, if it holds real numbers."""
+    """The array itself, if it holds real numbers; true and false are 1 and 0."""
+    if found.dtype.kind == "b":
+        return found.view("int8")
     if found.dtype.kind not in "fiu":
         raise ValueError(
             f"Argument `{option}` must hold real numbers, but `{path}` holds {found.dtype}."

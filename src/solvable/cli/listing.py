@@ -15,6 +15,7 @@ PLURALS = {
     "prior": "priors",
     "vector prior": "vector-priors",
     "channel": "channels",
+    "matrix channel": "matrix-channels",
     "spectrum": "spectra",
     "layer": "layers",
     "gallery": "gallery",

@@ -90,6 +90,7 @@ def _bounded(must: str, holds: Callable[[float], bool]) -> Callable[[str, Any], 
 
 finite = _bounded("be a finite number", lambda x: True)
 positive = _bounded("be positive and finite", lambda x: x > 0)
+nonzero = _bounded("be finite and not 0", lambda x: x != 0)
 non_negative = _bounded("be non-negative and finite", lambda x: x >= 0)
 probability = _bounded("be in [0, 1]", lambda x: 0 <= x <= 1)
 fraction = _bounded("be in (0, 1]", lambda x: 0 < x <= 1)
@@ -267,15 +268,17 @@ def parameter(
     *,
     default: Any = dataclasses.MISSING,
     static: bool = False,
+    unless: str = "",
 ) -> Any:
     """A field of a brick or model that is checked when an object is built.
 
     ``delta: float = parameter("delta", non_negative, default=0.0)`` declares the field; `check` is
     any function ``(name, value) -> canonical value`` of this module. `UNSET` passes unchecked.
+    It is no parameter of an object whose field `unless` is not None and which it follows from.
     """
 
     def converter(value: Any) -> Any:
         return value if value is UNSET else check(name, value)
 
     options: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
-    return eqx.field(converter=converter, static=static, **options)
+    return eqx.field(converter=converter, static=static, metadata={"unless": unless}, **options)

@@ -216,8 +216,11 @@ def _check_keywords(cls: type, call: grammar.Call) -> None:
 # Parameters by name
 
 
-def _is_parameter(field: dataclasses.Field[Any], value: Any) -> bool:
+def _is_parameter(owner: Specification, field: dataclasses.Field[Any], value: Any) -> bool:
     """Whether a field holds what a sweep may change: a number, or a place for one."""
+    source = field.metadata.get("unless")
+    if source and getattr(owner, source) is not None:
+        return False
     if value is UNSET or is_traced(value):
         return True
     if value is None:
@@ -232,7 +235,7 @@ def _paths(owner: Any, path: Path = ()) -> list[Path]:
     found: list[Path] = []
     if isinstance(owner, Specification):
         values = [(f, getattr(owner, f.name, UNSET)) for f in dataclasses.fields(owner) if f.init]
-        found += [(*path, f.name) for f, value in values if _is_parameter(f, value)]
+        found += [(*path, f.name) for f, value in values if _is_parameter(owner, f, value)]
         for field, value in values:
             found += _paths(value, (*path, field.name))
     elif isinstance(owner, list | tuple):

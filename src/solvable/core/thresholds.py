@@ -337,7 +337,10 @@ def _potential_gap(
     potentials: Potentials,
     nodes: int,
 ) -> np.ndarray:
-    """Best free entropy above the fold minus the best below; huge where one side is empty."""
+    """Best free entropy above the fold minus the best below; huge where one side is empty.
+
+    NaN where both are: at scales beyond those that the table is for.
+    """
     inner = potentials.inner(roots.point, scales[roots.index], nodes)
     ends = {place: potentials.end(place, scales) for place in _places(table)}
     above, below = np.full(len(scales), -np.inf), np.full(len(scales), -np.inf)
@@ -351,4 +354,7 @@ def _potential_gap(
                 value, is_above = ends[point.place][k], point.place == "recovered"
             side = above if is_above else below
             side[k] = max(side[k], value)
-    return np.where(np.isneginf(above), -ALONE, np.where(np.isneginf(below), ALONE, above - below))
+    is_above, is_below = ~np.isneginf(above), ~np.isneginf(below)
+    gap = np.where(is_above, ALONE, np.where(is_below, -ALONE, np.nan))
+    np.subtract(above, below, out=gap, where=is_above & is_below)
+    return gap

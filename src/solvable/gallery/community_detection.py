@@ -22,8 +22,7 @@ from solvable.core.randomness import fold, key_for
 from solvable.core.status import Status, answered
 from solvable.gallery.base import Comparison, Progress, threshold_table
 from solvable.gallery.workers import two_workers
-from solvable.models.block_model import (
-    BlockModel,
+from solvable.models.communities import (
     agreement,
     expected_agreement,
     spectral_communities,
@@ -96,8 +95,8 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     return data
 
 
-def _model(k: int) -> Any:
-    return sv.SpikedWigner(prior=sv.OneHot(k=k))
+def _model(k: int, channel: Any = None) -> Any:
+    return sv.SpikedWigner(prior=sv.OneHot(k=k), channel=channel)
 
 
 def _count(settings: Mapping[str, Any]) -> int:
@@ -136,19 +135,20 @@ def _measured(
     settings: Mapping[str, Any], seed: int, k: int, ratio: float, index: int
 ) -> list[tuple[float, int]]:
     """Agreement and status of each algorithm on one graph."""
-    graphs = BlockModel.with_noise(k, settings["probability"], float(1 / (k**2 * ratio)))
+    delta = float(1 / (k**2 * ratio))
+    graphs = _model(k, sv.BernoulliEdges.with_noise(settings["probability"], delta))
     key = key_for(seed, "communities", k, repr(float(ratio)), settings["size"], index)
-    problem = graphs.spiked_instance(graphs.sample(fold(key, "graph"), settings["size"]))
+    graph = graphs.sample(fold(key, "graph"), settings["size"])
     options = {name: settings[name] for name in ("max_steps", "tolerance")}
     outcomes = [
-        graphs.spiked.solve(problem.data, fold(key, "start", i), damping="adaptive", **options)
+        graphs.solve(graph.data, fold(key, "start", i), damping="adaptive", **options)
         for i in range(settings["starts"])
     ]
     outcome = min(outcomes, key=lambda one: float(np.sum(one.variance)))
-    labels = spectral_communities(problem.data.observation, k, fold(key, "spectral"))
+    labels = spectral_communities(graphs.problem(graph.data).matrix, k, fold(key, "spectral"))
     return [
-        (agreement(outcome.mean, problem.signal), int(outcome.status)),
-        (agreement(labels, problem.signal), int(Status.converged)),
+        (agreement(outcome.mean, graph.signal), int(outcome.status)),
+        (agreement(labels, graph.signal), int(Status.converged)),
     ]
 
 

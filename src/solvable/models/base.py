@@ -105,6 +105,14 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
         """Observables that are no branch's own but other methods', at many scales."""
 
 
+class AbstractEquivalentModel(Specification):
+    """A model whose theory is that of another."""
+
+    @abstractmethod
+    def equivalent(self) -> AbstractScalarReplicaModel:
+        """The model with the same fixed points and observables, whose scale is a parameter."""
+
+
 class AbstractInstanceModel(Specification):
     """A model that can draw a finite problem and judge an answer to it."""
 

@@ -4,6 +4,7 @@ An instance is a noisy matrix; message passing is `algorithms.low_rank_amp`, who
 measured in the order v, u, and the layers below v.
 """
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,9 +27,12 @@ from solvable.bricks.channels.linear import Linear
 from solvable.bricks.generative import Generative
 from solvable.bricks.layer import Layer
 from solvable.bricks.low_rank import AbstractLowRank
+from solvable.bricks.matrix_channels.base import AbstractMatrixChannel, noise_variance
+from solvable.bricks.matrix_channels.matrices import spiked_matrix
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.bricks.priors.vector_gaussian_mixture import VectorGaussianMixture
 from solvable.bricks.priors.vectors import AbstractVectorPrior
+from solvable.core.arguments import UNSET, fail
 from solvable.core.arguments import instance as of_kind
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import AbstractLinearized
@@ -36,7 +40,12 @@ from solvable.core.randomness import fold, numpy_generator
 from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw, feature_covariance_law
 from solvable.core.status import Status
-from solvable.models.base import AbstractInstanceModel, AbstractMessagePassingModel, Shared
+from solvable.models.base import (
+    AbstractEquivalentModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+    Shared,
+)
 from solvable.models.chain import AbstractChainModel
 from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
 from solvable.models.chain_measures import (
@@ -58,6 +67,12 @@ def spike(name: str, value: Any) -> Any:
     return of_kind(name, value, (AbstractPrior, AbstractVectorPrior, Generative), what)
 
 
+def matrix_channel(value: Any) -> Any:
+    """A channel of a matrix's entries, or None."""
+    what = "a matrix channel, as `BernoulliEdges(probability=0.5, contrast=2)`, or None"
+    return of_kind("channel", value, (AbstractMatrixChannel, type(None)), what)
+
+
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     """The chain of a spike's prior that ends in a matrix."""
     if isinstance(prior, Generative):
@@ -65,10 +80,32 @@ def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     return prior, (end,)
 
 
-class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMessagePassingModel):
+class AbstractLowRankModel(
+    AbstractChainModel,
+    AbstractEquivalentModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+):
     """A noisy matrix of rank one; the subject of its answers is the spike v."""
 
     delta: eqx.AbstractVar[Any]
+    channel: eqx.AbstractVar[AbstractMatrixChannel | None]
+
+    def __check_init__(self) -> None:
+        if self.channel is not None and self.delta is not UNSET:
+            raise fail("delta", "be left out beside `channel`, which it follows from", self.delta)
+
+    def noise(self) -> Any:
+        """Variance of the Gaussian noise, or the one that stands for the channel."""
+        return self.delta if self.channel is None else noise_variance(self.channel)
+
+    def seen(self, matrix: Any) -> Any:
+        """The matrix with Gaussian noise: as it is, or what stands for it behind the channel.
+
+        Raises:
+            ValueError: if the matrix holds what the channel cannot emit.
+        """
+        return matrix if self.channel is None else spiked_matrix(self.channel, matrix)
 
     @abstractmethod
     def spikes(self) -> tuple[Spike, AbstractPrior | None]:
@@ -86,8 +123,14 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         """The matrix with the laws of its spikes, for `low_rank_amp`."""
 
     @property
-    def scale_parameter(self) -> str:
-        return "delta"
+    def scale_parameter(self) -> str | None:
+        return "delta" if self.channel is None else None
+
+    def equivalent(self) -> "AbstractLowRankModel":
+        """The model itself, or with Gaussian noise in place of a channel (Lesieur et al. 2017)."""
+        if self.channel is None:
+            return self
+        return dataclasses.replace(self, channel=None, delta=self.noise())
 
     # ---- spectral methods
 
@@ -160,7 +203,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
             assert parts is not None
             known = Covariance(instance.data.design[0], scale=parts[0] ** 2, ridge=parts[1] ** 2)
         count = len(self.variances())
-        found = self.leading(instance.data.observation, known, key, count)
+        found = self.leading(self.seen(instance.data.observation), known, key, count)
         columns = (x.reshape(len(x), -1) for x in (found.vector, v))
         bases = [np.linalg.svd(x, full_matrices=False)[0][:, :count] for x in columns]
         return float(np.sum((bases[0].T @ bases[1]) ** 2)) / count, found.status
@@ -330,7 +373,7 @@ class AbstractLowRankModel(AbstractChainModel, AbstractInstanceModel, AbstractMe
         prior_v, prior_u = self.spikes()
         if isinstance(prior_v, AbstractVectorPrior):
             laws, beta = numeric(self.laws()), float(getattr(self, "beta", 1.0))
-            return evolve_vectors(laws, beta, float(self.delta), start, iterations)
+            return evolve_vectors(laws, beta, float(self.noise()), start, iterations)
         found = evolve(self, start, iterations)
         if prior_u is None:
             return found

@@ -15,7 +15,7 @@ from solvable.core.quadrature import ORDER
 from solvable.core.roots import Roots, find_roots
 from solvable.core.specification import get, inject
 from solvable.core.thresholds import Potentials
-from solvable.models.base import AbstractScalarReplicaModel
+from solvable.models.base import AbstractEquivalentModel, AbstractScalarReplicaModel
 
 WIDEST = (1e-6, 1e6)  # scales that a search for thresholds covers
 
@@ -31,12 +31,18 @@ def tabulate(
     return scan(problem, limits, x, h, scales)
 
 
+def canonical(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
+    """The model that theory is computed with."""
+    return model.equivalent() if isinstance(model, AbstractEquivalentModel) else model
+
+
 def scale_of(model: AbstractScalarReplicaModel) -> float:
-    """The model's own scale.
+    """The scale of the canonical model.
 
     Raises:
         ValueError: if it is unset.
     """
+    model = canonical(model)
     name = model.scale_parameter
     if name is None:
         return 1.0

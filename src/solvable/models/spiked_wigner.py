@@ -14,6 +14,8 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wigner
+from solvable.bricks.matrix_channels.base import AbstractMatrixChannel
+from solvable.bricks.matrix_channels.matrices import draw_symmetric
 from solvable.bricks.priors.base import Law
 from solvable.core.arguments import UNSET, parameter, positive
 from solvable.core.instance import Data, Instance
@@ -21,7 +23,14 @@ from solvable.core.random_matrix import WignerLinearized, WignerPCA
 from solvable.core.randomness import add_outer, fold, symmetric_noise
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
+from solvable.models.low_rank import (
+    AbstractLowRankModel,
+    Spike,
+    ended,
+    matrix_channel,
+    side,
+    spike,
+)
 
 CARD = dict(
     kind="model",
@@ -29,7 +38,8 @@ CARD = dict(
     summary="a symmetric matrix of low rank in noise: Y = v v^T / sqrt(p) + xi",
     parameters={
         "prior": "a prior, of the components of v, a vector prior, or `Generative`",
-        "delta": "> 0, variance of the noise",
+        "delta": "> 0, variance of Gaussian noise",
+        "channel": "a matrix channel in place of Gaussian noise, or None",
     },
     observables=[
         "overlap",
@@ -78,9 +88,12 @@ class SpikedWigner(AbstractLowRankModel):
     Args:
         prior: law of the components of the spike, a vector prior, or a generative prior.
         delta: variance of the noise, > 0; may be left unset where it is swept.
+        channel: law of the entries given those of v v^T / sqrt(p), in place of Gaussian noise.
+            Then delta follows from its Fisher information, and must not be given; the diagonal is
+            not observed.
 
     Raises:
-        ValueError: if the prior is none, or delta is not positive.
+        ValueError: if the prior is none, delta is not positive, or there are delta and a channel.
 
     Example:
         >>> import solvable as sv
@@ -89,7 +102,8 @@ class SpikedWigner(AbstractLowRankModel):
     """
 
     prior: Spike = eqx.field(converter=lambda x: spike("prior", x))
-    delta: Any = parameter("delta", positive, default=UNSET)
+    delta: Any = parameter("delta", positive, default=UNSET, unless="channel")
+    channel: AbstractMatrixChannel | None = eqx.field(converter=matrix_channel, default=None)
 
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "")
@@ -98,7 +112,7 @@ class SpikedWigner(AbstractLowRankModel):
         return self.prior, None
 
     def chain(self) -> tuple[Law, Layers]:
-        return ended(self.prior, Wigner(delta=self.delta))
+        return ended(self.prior, Wigner(delta=self.noise()))
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
         """One instance: Y (p, p), v, and the layers below v; p = size.
@@ -106,6 +120,9 @@ class SpikedWigner(AbstractLowRankModel):
         With a generative prior p / k is as near to the product of the ratios as whole numbers are.
         """
         weights, (v, *latent) = self.draw_spike(key, size)
+        if self.channel is not None:
+            matrix = draw_symmetric(self.channel, fold(key, "matrix"), v)
+            return Instance(Data(weights, matrix), v, tuple(latent))
         matrix = symmetric_noise(fold(key, "matrix"), len(v), float(self.delta) ** 0.5)
         add_outer(matrix, v, v, len(v) ** -0.5)
         return Instance(Data(weights, matrix), v, tuple(latent))
@@ -122,11 +139,13 @@ class SpikedWigner(AbstractLowRankModel):
         if covariance is None:
             return pca_wigner(matrix, count, key=key)
         rho = float(self._facts().rho_z)
-        return lamp_wigner(matrix, covariance, float(self.delta), rho, key=key)
+        return lamp_wigner(matrix, covariance, float(self.noise()), rho, key=key)
 
     def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
         return mean
 
     def problem(self, data: Data) -> Problem:
-        matrix = data.observation
-        return Problem(matrix, float(self.delta), side(self.prior, len(matrix), data.design))
+        matrix = self.seen(data.observation)
+        if self.channel is not None:
+            np.fill_diagonal(matrix, 0.0)
+        return Problem(matrix, float(self.noise()), side(self.prior, len(matrix), data.design))

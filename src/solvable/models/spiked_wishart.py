@@ -17,6 +17,8 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.low_rank import Wishart
+from solvable.bricks.matrix_channels.base import AbstractMatrixChannel
+from solvable.bricks.matrix_channels.matrices import draw_rectangular
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.one_hot import OneHot
@@ -28,7 +30,14 @@ from solvable.core.randomness import add_outer, fold, normal_matrix
 from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
-from solvable.models.low_rank import AbstractLowRankModel, Spike, ended, side, spike
+from solvable.models.low_rank import (
+    AbstractLowRankModel,
+    Spike,
+    ended,
+    matrix_channel,
+    side,
+    spike,
+)
 
 CARD = dict(
     kind="model",
@@ -38,7 +47,8 @@ CARD = dict(
         "prior_u": "a prior, of the components of u",
         "prior_v": "a prior, of the components of v, or `Generative`",
         "beta": "> 0, rows / columns, n / p",
-        "delta": "> 0, variance of the noise",
+        "delta": "> 0, variance of Gaussian noise",
+        "channel": "a matrix channel in place of Gaussian noise, or None",
     },
     observables=[
         "overlap_v",
@@ -83,9 +93,12 @@ class SpikedWishart(AbstractLowRankModel):
         prior_v: law of the components of v, or a generative prior.
         beta: rows over columns, n / p, > 0; may be left unset where it is swept.
         delta: variance of the noise, > 0; may be left unset where it is swept.
+        channel: law of the entries given those of u v^T / sqrt(p), in place of Gaussian noise.
+            Then delta follows from its Fisher information, and must not be given.
 
     Raises:
-        ValueError: if a prior is none, or beta or delta is not positive.
+        ValueError: if a prior is none, beta or delta is not positive, or there are delta and a
+            channel.
 
     Example:
         >>> import solvable as sv
@@ -98,7 +111,8 @@ class SpikedWishart(AbstractLowRankModel):
     )
     prior_v: Spike = eqx.field(converter=lambda x: spike("prior_v", x))
     beta: Any = parameter("beta", positive, default=UNSET)
-    delta: Any = parameter("delta", positive, default=UNSET)
+    delta: Any = parameter("delta", positive, default=UNSET, unless="channel")
+    channel: AbstractMatrixChannel | None = eqx.field(converter=matrix_channel, default=None)
 
     def __check_init__(self) -> None:
         if not isinstance(self.prior_v, AbstractVectorPrior):
@@ -119,7 +133,7 @@ class SpikedWishart(AbstractLowRankModel):
         law_u: Law = self.prior_u
         if isinstance(self.prior_v, OneHot) and isinstance(self.prior_u, Gaussian):
             law_u = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
-        end = Wishart(prior_u=law_u, beta=self.beta, delta=self.delta)
+        end = Wishart(prior_u=law_u, beta=self.beta, delta=self.noise())
         return ended(self.prior_v, end)
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
@@ -129,6 +143,9 @@ class SpikedWishart(AbstractLowRankModel):
         n = max(1, round(float(self.beta) * p))
         shape = (n, *v.shape[1:])
         u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), shape))
+        if self.channel is not None:
+            matrix = draw_rectangular(self.channel, fold(key, "matrix"), u, v)
+            return Instance(Data(weights, matrix), v, (u, *latent))
         matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
         add_outer(matrix, u, v, p**-0.5)
         return Instance(Data(weights, matrix), v, (u, *latent))
@@ -151,7 +168,7 @@ class SpikedWishart(AbstractLowRankModel):
         rho_u = float(self.prior_u.second_moment())
         known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
         rho = rho_u * float(self._facts().rho_z)
-        return lamp_wishart(matrix, known, float(self.delta), rho, key=key)
+        return lamp_wishart(matrix, known, float(self.noise()), rho, key=key)
 
     def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
         """u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p), a direction at a time."""
@@ -162,7 +179,7 @@ class SpikedWishart(AbstractLowRankModel):
         return V_u / (1 + V_u * variance / delta) * seen
 
     def problem(self, data: Data) -> Problem:
-        matrix = data.observation
+        matrix = self.seen(data.observation)
         n, p = matrix.shape
         v, u = side(self.prior_v, p, data.design), side((self.laws() or self.spikes())[1], n, None)
-        return Problem(matrix, float(self.delta), v, u)
+        return Problem(matrix, float(self.noise()), v, u)

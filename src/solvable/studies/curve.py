@@ -55,14 +55,16 @@ def curve(
     grids = checked_grids(model, over)
     scale_name = model.scale_parameter or _COPIES
     if scale_name not in grids:
-        grids = {**grids, scale_name: np.array([scalar.scale_of(model) ** model.scale_power])}
+        own = 1.0 if scale_name == _COPIES else scalar.scale_of(model) ** model.scale_power
+        grids = {**grids, scale_name: np.array([own])}
     rest = {name: values for name, values in grids.items() if name != scale_name}
     scales = grids[scale_name] ** float(model.scale_power)
     total, done, rows = int(np.prod([len(v) for v in grids.values()])), 0, []
     for values in product(*rest.values()):
         point = replace(model, dict(zip(rest, (float(v) for v in values), strict=True)))
         require_set(point, {scale_name})
-        rows.append(_along_scale(point, scales))
+        one = scalar.scale_of(point) if scale_name == _COPIES else 1.0
+        rows.append(_along_scale(scalar.canonical(point), one * scales))
         done += len(scales)
         if progress is not None:
             progress(done, total)

@@ -80,7 +80,7 @@ class Denoised:
         """The answer as plain data, as `solvable denoise --json` prints it."""
         found: dict[str, Any] = {
             "model": repr(self.model),
-            "delta": float(self.model.delta),
+            "delta": float(self.model.noise()),
             "scale": self.scale,
             "mean": self.mean.tolist(),
             "variance": self.variance.tolist(),
@@ -120,11 +120,12 @@ def denoise(
 
     Args:
         model: a `SpikedWigner` or `SpikedWishart`. With a delta the matrix is in the model's
-            units; without, scale and noise are estimated from it.
+            units; without, scale and noise are estimated from it. With a channel it holds what
+            the channel emits: a graph, counts, noise with outliers.
         matrix: symmetric, or n by p; float32 or float64; it is not changed.
         weights: of the network of a generative prior, input first.
         center: subtract the mean of all entries (Wigner) or of every column (Wishart), unless a
-            spike has a mean.
+            spike has a mean or the model a channel.
         seed: of the start of message passing.
         damping: in [0, 1), or "adaptive".
         tolerance: on the undamped residual.
@@ -133,7 +134,8 @@ def denoise(
 
     Raises:
         ValueError: if the matrix is not finite, has the wrong shape or is not symmetric, weights
-            do not fit, or delta is unset and no singular value leaves the noise.
+            do not fit, the channel cannot emit an entry, or delta is unset and no singular value
+            leaves the noise.
 
     Example:
         >>> import numpy as np, solvable as sv
@@ -149,9 +151,11 @@ def denoise(
     boolean("center", center)
     Y = _checked(model, matrix)
     model = with_shape(model, Y)
-    require_set(model, {"delta"})
+    require_set(model, {"delta"} if model.channel is None else set())
     Y = _centered(model, Y, center)
-    if model.delta is UNSET:
+    if model.channel is not None:
+        scale, noise = 1.0, f"delta = {model.noise():.4g} is that of {model.channel!r}."
+    elif model.delta is UNSET:
         model, scale, noise = estimated(model, Y)
     else:
         scale, noise = 1.0, f"delta = {model.delta:.4g} as given; the matrix as it is."
@@ -189,17 +193,21 @@ def _answer(
 
 
 def _checked(model: AbstractLowRankModel, matrix: Any) -> np.ndarray:
+    if isinstance(matrix, np.ndarray) and matrix.dtype == bool and model.channel is not None:
+        matrix = matrix.view(np.int8)  # the edges of a graph
     if isinstance(model, SpikedWigner):
         return symmetric_matrix("matrix", matrix)
     return finite_matrix("matrix", matrix)
 
 
 def _centered(model: AbstractLowRankModel, Y: np.ndarray, center: bool) -> np.ndarray:
-    """The matrix without its mean, where no spike has one."""
+    """The matrix without its mean, where no spike has one and no channel knows it."""
+    if not center or model.channel is not None:
+        return Y
     facts = model._facts()
     _, u = model.spikes()
     dark = float(facts.dark[-1]) + (0.0 if u is None else float(u.first_moment()) ** 2)
-    if not center or dark > 1e-12:
+    if dark > 1e-12:
         return Y
     return Y - (Y.mean() if u is None else Y.mean(axis=0))
 
@@ -281,8 +289,10 @@ def _strength(top: float, sigma: float, beta: float | None) -> float:
 
 def judged(model: AbstractLowRankModel, progress: Progress | None) -> tuple[bool, str]:
     """Whether the spike can be found at the model's delta, in one sentence."""
-    found = thresholds(with_parameters(model, {"delta": UNSET}), "delta", progress=progress)
-    delta = float(model.delta)
+    found = thresholds(
+        with_parameters(model.equivalent(), {"delta": UNSET}), "delta", progress=progress
+    )
+    delta = float(model.noise())
     easy, first = found["algorithmic"].value, found["information_theoretic"].value
     if found["weak_recovery"].value is None and first is None and easy is None:
         return True, "Detectable: there is no threshold, because the prior shows its mean."

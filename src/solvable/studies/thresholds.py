@@ -100,6 +100,7 @@ def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
 
 def without_scale(model: AbstractScalarReplicaModel) -> AbstractScalarReplicaModel:
     """The model with its scale parameter unset: what has one landscape."""
+    model = scalar.canonical(model)
     name = model.scale_parameter
     return model if name is None else replace(model, {name: UNSET})
 
