@@ -104,7 +104,7 @@ class SpikedWigner(AbstractLowRankModel):
 
         With a generative prior p / k is as near to the product of the ratios as whole numbers are.
         """
-        weights, (v, *latent) = self.draw_spike(key, size)
+        weights, (v, *latent) = self.draw_spike(self.prior, key, size)
         matrix = symmetric_noise(fold(key, "matrix"), len(v), float(self.delta) ** 0.5)
         add_outer(matrix, v, v, len(v) ** -0.5)
         return Instance(Data(weights, matrix), v, tuple(latent))
