@@ -51,11 +51,20 @@ MODELS = {
         ),
         0.4,
     ),
+    "two networks": (
+        sv.SpikedWishart(
+            prior_u=generated(sv.Linear(), 1.5),
+            prior_v=generated(sv.Sign(), 2.0),
+            beta=1.4,
+            delta=0.8,
+        ),
+        0.3,
+    ),
 }
 
 
 def deviations(model, overlap, size, seed):
-    """Overlaps of v, u and the layers below v minus state evolution, (ITERATIONS, parts)."""
+    """Overlaps of v, u and the layers below them minus state evolution, (ITERATIONS, parts)."""
     key = key_for(seed, "low rank", size)
     instance = model.sample(key, size)
     truths = (instance.signal, *instance.hidden)
@@ -74,9 +83,7 @@ def deviations(model, overlap, size, seed):
 def predicted(model, overlap):
     top = model.subject().layer
     dark = model._facts().dark
-    names = [f"overlap{model.subject().label}"]
-    names += ["overlap_u"] if model.spikes()[1] is not None else []
-    names += [f"overlap{model.label(k)}" for k in range(top)]
+    names = [f"overlap{label}" for label, _ in model.parts()]
     start = {f"overlap{model.label(k)}": float(dark[k]) for k in range(top)}
     path = model.state_evolution(start | {names[0]: overlap}, ITERATIONS)
     return np.stack([path[name][1:] for name in names], axis=1)
@@ -106,6 +113,6 @@ def test_a_spectral_start_remembers_the_matrix_it_came_from(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["signs", "generated signs", "rectangular"])
+@pytest.mark.parametrize("name", ["signs", "generated signs", "rectangular", "two networks"])
 def test_overlaps_follow_state_evolution_at_large_sizes(name):
     check(*MODELS[name], (2000, 8000), (16, 8))

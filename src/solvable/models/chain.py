@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.bricks import chain
-from solvable.bricks.chain import ChainOrder, Layers
+from solvable.bricks.chain import ChainOrder, HiddenLaw, Layers
 from solvable.bricks.chain_facts import (
     ChainFacts,
     blind_layers,
@@ -33,6 +33,7 @@ from solvable.bricks.channels.base import (
     ChannelMoments,
     without_bias,
 )
+from solvable.bricks.channels.linear import Linear
 from solvable.bricks.layer import EDGE, AbstractLayer, Across
 from solvable.bricks.priors.base import Law
 from solvable.core.branches import (
@@ -348,7 +349,8 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         }
         if layers[-1].partner() is not None:
             # the matrix alone, with its other side
-            top = PartOfChain(known_law(layers, facts, len(layers) - 2), layers[-1:])
+            given = HiddenLaw(Linear(), jnp.asarray(facts.rho_z), jnp.zeros(()))
+            top = PartOfChain(given, layers[-1:])
             shown = scalar.along(top, scales, lowest=False)
             shown = {name: x for name, x in shown.items() if name not in ("overlap", "mse")}
         shown["free_entropy"] = shown["free_entropy"] + base
