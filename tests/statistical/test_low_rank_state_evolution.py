@@ -51,6 +51,15 @@ MODELS = {
         ),
         0.4,
     ),
+    "two networks": (
+        sv.SpikedWishart(
+            prior_u=generated(sv.Linear(), 1.5),
+            prior_v=generated(sv.Sign(), 2.0),
+            beta=1.4,
+            delta=0.8,
+        ),
+        0.3,
+    ),
     "clusters": (
         sv.SpikedWigner(
             prior=sv.VectorGaussianMixture(
@@ -70,7 +79,7 @@ MODELS = {
 
 
 def deviations(model, overlap, size, seed):
-    """Overlaps of v, u and the layers below v minus state evolution, (ITERATIONS, parts)."""
+    """Overlaps of v, u and the layers below them minus state evolution, (ITERATIONS, parts)."""
     key = key_for(seed, "low rank", size)
     instance = model.sample(key, size)
     truths = (instance.signal, *instance.hidden)
@@ -90,9 +99,7 @@ def deviations(model, overlap, size, seed):
 def predicted(model, overlap):
     top = model.subject().layer
     dark = model._facts().dark
-    names = [f"overlap{model.subject().label}"]
-    names += ["overlap_u"] if model.spikes()[1] is not None else []
-    names += [f"overlap{model.label(k)}" for k in range(top)]
+    names = [f"overlap{label}" for label, _ in model.parts()]
     start = {f"overlap{model.label(k)}": float(dark[k]) for k in range(top)}
     path = model.state_evolution(start | {names[0]: overlap}, ITERATIONS)
     return np.stack([path[name][1:] for name in names], axis=1)
@@ -122,6 +129,8 @@ def test_a_spectral_start_remembers_the_matrix_it_came_from(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["signs", "generated signs", "rectangular", "clusters"])
+@pytest.mark.parametrize(
+    "name", ["signs", "generated signs", "rectangular", "two networks", "clusters"]
+)
 def test_overlaps_follow_state_evolution_at_large_sizes(name):
     check(*MODELS[name], (2000, 8000), (16, 8))

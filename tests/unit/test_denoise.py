@@ -87,3 +87,24 @@ def test_noise_alone_asks_for_delta():
     noise = np.random.default_rng(0).normal(size=(300, 300))
     with pytest.raises(ValueError, match="`delta` must be given, because no singular value"):
         sv.denoise(SIGNS, noise + noise.T)
+
+
+def test_two_generated_spikes_take_the_weights_of_both():
+    """Linear networks: v and u are Gaussian vectors, whose errors are those of the theory."""
+    prior = sv.Generative(prior=sv.Gaussian(), layers=[sv.Layer(ratio=2, channel=sv.Linear())])
+    model = sv.SpikedWishart(prior_u=prior, prior_v=prior, beta=1.5, delta=0.5)
+    data = (instance := model.sample(jax.random.key(3), 600)).data
+    networks = {"weights": data.design, "weights_u": data.design_u}
+    answer = sv.denoise(model, data.observation, **networks)
+    assert answer.status is Status.converged
+    assert answer.mean.shape == (600,)
+    assert answer.mean_u.shape == (900,)
+    sign = np.sign(answer.mean @ instance.signal)
+    assert np.mean((sign * answer.mean_u - instance.hidden[0]) ** 2) < 0.4
+    assert np.mean((sign * answer.mean - instance.signal) ** 2) == pytest.approx(
+        answer.expected_mse, rel=0.3
+    )
+    with pytest.raises(ValueError, match=r"`weights_u\[0\]` must have 900 rows"):
+        sv.denoise(model, data.observation, weights=data.design, weights_u=data.design)
+    with pytest.raises(ValueError, match="`weights_u` must hold one matrix for each of 1 layers"):
+        sv.denoise(model, data.observation, weights=data.design)

@@ -109,8 +109,9 @@ class Problem:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of v, u, and the layers below v, the latent vector first."""
-        latent = () if self.v.network is None else self.v.network.sizes[:-1]
+        """Of v, u, the layers below v and those below u, latent vectors first."""
+        networks = [side.network for side in self.sides if side.network is not None]
+        latent = [size for network in networks for size in network.sizes[:-1]]
         return (*(side.size for side in self.sides), *latent)
 
 
@@ -139,19 +140,19 @@ class State:
 
     Attributes:
         spikes: of v, then of u.
-        latent: of the network that generates v, or None.
+        latent: of the networks that generate v and u, None for one without.
         sizes: of `Problem`.
         steps: iterations done.
     """
 
     spikes: tuple[SpikeState, ...]
-    latent: multilayer_amp.State | None
+    latent: tuple[multilayer_amp.State | None, ...]
     sizes: tuple[int, ...]
     steps: int = 0
 
     @property
     def means(self) -> tuple[np.ndarray, ...]:
-        """Posterior means of v, u, and of the layers below v."""
+        """Posterior means of v, u, the layers below v and those below u."""
         return self._vectors(0)
 
     @property
@@ -164,9 +165,11 @@ class State:
         return tuple(np.asarray(x[kind])[0, :size] for x, size in pairs)
 
     def snapshot(self) -> Snapshot:
-        """Means and variances of v, u, and of the layers below v."""
-        spikes: Snapshot = [(spike.mean, spike.variance) for spike in self.spikes]
-        return spikes + ([] if self.latent is None else self.latent.snapshot())
+        """Means and variances of v, u, the layers below v and those below u."""
+        found: Snapshot = [(spike.mean, spike.variance) for spike in self.spikes]
+        for latent in self.latent:
+            found += [] if latent is None else latent.snapshot()
+        return found
 
     def expected_error(self) -> np.ndarray:
         """Mean posterior variance of v."""
@@ -179,10 +182,12 @@ class State:
             average = np.mean(np.asarray(variance)[:, :size], axis=1, keepdims=True)
             quiet = SpikeState(mean, variance, average, 0 * average, 0 * np.asarray(mean))
             spikes.append(chosen_rows(rows, spike, quiet))
-        latent = self.latent
-        if latent is not None:
-            latent = latent.restarted(rows, snapshot[len(spikes) :])
-        return replace(self, spikes=tuple(spikes), latent=latent)
+        below, left = [], snapshot[len(spikes) :]
+        for latent in self.latent:
+            count = 0 if latent is None else len(latent.layers)
+            part, left = left[:count], left[count:]
+            below.append(None if latent is None else latent.restarted(rows, part))
+        return replace(self, spikes=tuple(spikes), latent=tuple(below))
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ class Start:
 
 
 def init(problem: Problem, start: Start | None = None) -> State | vector_spike.State:
-    """The state before the first iteration: nothing is known of u and of the latent vector.
+    """The state before the first iteration: nothing is known of u and of latent vectors.
 
     Args:
         problem: the matrix and its spikes.
@@ -223,8 +228,8 @@ def init(problem: Problem, start: Start | None = None) -> State | vector_spike.S
         before = start.before if start is not None and last else 0.0
         before = problem.layout.spread(before, side.size)
         spikes.append(SpikeState(mean, spread, average, np.zeros((1, 1)), before))
-    network = problem.v.network
-    latent = None if network is None else multilayer_amp.init(network)
+    networks = [side.network for side in problem.sides]
+    latent = tuple(None if x is None else multilayer_amp.init(x) for x in networks)
     return State(tuple(spikes), latent, problem.sizes)
 
 
@@ -243,18 +248,20 @@ def step(problem: Problem, state: Any, *, damping: Any = 0.0) -> tuple[Any, Info
         return vector_spike.step(problem.matrix, problem.delta, problem.laws, state, damping)
     damping = multilayer_amp.shown_damping(damping)
     v, *others = state.spikes
+    below, *rest = state.latent
     if problem.u is None:
         above = _above(problem, problem.v, v, v, v.before)
     else:
         towards = _above(problem, problem.u, others[0], v, others[0].before)
-        units, _ = run_node(problem, nodes.input_node, problem.u.law, towards, damping)
-        others = [_after(units, units.mean)]
+        units, latent, _ = _denoised(problem, problem.u, rest[0], towards, damping)
+        others, rest = [_after(units, units.mean)], [latent]
         above = _above(problem, problem.v, v, others[0], v.mean)
-    units, latent, report = _denoised(problem, state.latent, above, damping)
+    units, below, report = _denoised(problem, problem.v, below, above, damping)
     info = multilayer_amp.read_report(problem.layout, report)
-    if latent is not None:  # whose variance the report tells
+    if problem.v.network is not None:  # whose variance the report tells
         info = replace(info, variance=np.asarray(units.average)[0, 0])
-    return State((_after(units, v.mean), *others), latent, state.sizes, state.steps + 1), info
+    spikes = (_after(units, v.mean), *others)
+    return State(spikes, (below, *rest), state.sizes, state.steps + 1), info
 
 
 def _after(units: nodes.Units, before: Any) -> SpikeState:
@@ -290,12 +297,16 @@ def _above(
 
 
 def _denoised(
-    problem: Problem, latent: multilayer_amp.State | None, above: nodes.Above, damping: Any
+    problem: Problem,
+    side: Side,
+    latent: multilayer_amp.State | None,
+    above: nodes.Above,
+    damping: Any,
 ) -> tuple[nodes.Units, multilayer_amp.State | None, Any]:
-    """The units of v at its message, what that makes of the network below it, and the report."""
-    network = problem.v.network
+    """A spike at its message, what that makes of the network below it, and the report."""
+    network = side.network
     if network is None or latent is None:
-        units, report = run_node(problem, nodes.input_node, problem.v.law, above, damping)
+        units, report = run_node(problem, nodes.input_node, side.law, above, damping)
         return units, None, report
     sweep = multilayer_amp.upward(network, latent)
     top = len(network.designs)
@@ -313,7 +324,7 @@ def run(problem: Problem, *, start: Start | None = None, **options: Any) -> Outc
         options: `damping`, `tolerance`, `max_steps` and `observe` of `convergence.follow`.
 
     Returns:
-        The best iterate; `hidden_means` are those of u and of the layers below v.
+        The best iterate; `hidden_means` are those of u, the layers below v and those below u.
 
     Raises:
         ValueError: if an option is out of its range.

@@ -13,6 +13,10 @@ The fixed points lie on one curve. Choose q_hat_0: the prior gives q_0, and sinc
 q_hat_l the equation of layer 1 gives q_hat_1, hence q_1, and so on up to q_hat_{L-1}; the last
 layer alone may fail to close, and its ratio is where it does. So a single coordinate, ln q_hat_0,
 holds all branches at all values of the last ratio, whatever the depth (`climb`).
+
+A matrix of two spikes stands between two such chains. Its potential, a product of both overlaps,
+gives the size of the one side, n_v q_hat_v q_v, and of the other, n_u q_hat_u q_u, the same value:
+one equation more, beside those of the layers on both sides, and the curve is one again.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +27,7 @@ from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import AbstractChannelLaw, without_bias
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
-from solvable.bricks.layer import AbstractLayer
+from solvable.bricks.layer import AbstractLayer, Across, Partner
 from solvable.bricks.priors.base import (
     AbstractAnalyticLaw,
     Law,
@@ -37,6 +41,8 @@ _OFF = 1e-3  # ln S this far from its target: the layer cannot give so much
 _DARK = 1e-12  # q_hat that shows nothing
 _KNOWN = 1e-24  # V / rho below which a layer is known
 _SMALL = 1e-6  # q_hat rho at which S is proportional to q_hat
+_FAINTEST, _CLEAREST, _HALVINGS = -90.0, 40.0, 12  # ln q_hat of the other side's input
+_NEWTON_STEPS = 6
 
 Layers = tuple[AbstractLayer, ...]  # the last one is the observation
 
@@ -94,6 +100,7 @@ class ChainOrder(NamedTuple):
         z_overlap: overlaps of z_1, ..., z_L.
         z_variance: their variances.
         coupling: conjugate terms of the potential.
+        other: order parameters of the chain on the other side of a matrix, if there is one.
     """
 
     q_hat: Float[Array, " L"]
@@ -103,6 +110,20 @@ class ChainOrder(NamedTuple):
     z_overlap: Float[Array, " L"]
     z_variance: Float[Array, " L"]
     coupling: Float[Array, " L"]
+    other: "ChainOrder | None" = None
+
+    def top(self) -> Across:
+        """What is known of the last units."""
+        return Across(self.z_overlap[-1], self.z_variance[-1])
+
+    def across(self) -> Across | None:
+        """What is known of the units on the other side."""
+        return None if self.other is None else self.other.top()
+
+    def both(self, name: str) -> Float[Array, " n"]:
+        """An entry of every layer, this side's first."""
+        own = getattr(self, name)
+        return own if self.other is None else jnp.concatenate([own, getattr(self.other, name)])
 
 
 def widths(layers: Layers) -> list[Any]:
@@ -121,10 +142,46 @@ def hidden_order(nodes: int) -> int:
 def climb(
     prior: Law, layers: Layers, log_q_hat: Float[Array, ""], nodes: int = ORDER
 ) -> Float[Array, " L"]:
-    """ln q_hat of every layer, from that of the input; the last layer plays no part.
+    """ln q_hat of every layer, from that of the input; the scale of the last one plays no part.
 
-    NaN above the first layer that cannot send down what the coordinate asks for.
+    Those of the other side of a matrix follow. NaN above the first layer that cannot send down
+    what the coordinate asks for.
     """
+    point, top = _climb(prior, layers, log_q_hat, nodes)
+    partner = layers[-1].partner()
+    if partner is None:
+        return point
+    target = point[-1] + jnp.log(top) - jnp.log(partner.size)
+    return jnp.concatenate([point, _climb_to(partner, target, nodes)])
+
+
+def _climb_to(partner: Partner, target: Array, nodes: int) -> Float[Array, " L"]:
+    """ln q_hat of every layer of the other side, with ln (q_hat q) of its spike at the target."""
+    prior, layers, _ = partner
+
+    def halved(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = 0.5 * (ends[0] + ends[1])
+        point, top = _climb(prior, layers, middle, nodes)
+        below = point[-1] + jnp.log(top) < target  # False where it cannot be climbed
+        return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
+
+    ends = (jnp.asarray(_FAINTEST), jnp.asarray(_CLEAREST))
+    start = jax.lax.fori_loop(0, _HALVINGS, halved, ends)[0]
+
+    def gaps(point: Array) -> Array:
+        inner, order = _ascend(prior, layers, point, nodes)
+        return jnp.stack([*inner, point[-1] + jnp.log(order.overlap[-1]) - target])
+
+    def newton(_: int, point: Array) -> Array:
+        return point - jnp.linalg.solve(jax.jacfwd(gaps)(point), gaps(point))
+
+    return jax.lax.fori_loop(0, _NEWTON_STEPS, newton, _climb(prior, layers, start, nodes)[0])
+
+
+def _climb(
+    prior: Law, layers: Layers, log_q_hat: Float[Array, ""], nodes: int
+) -> tuple[Float[Array, " L"], Float[Array, ""]]:
+    """ln q_hat of the layers of one side, and the overlap of the last units."""
     q_hat = jnp.exp(log_q_hat)
     moments = prior_moments(prior, q_hat, nodes)
     found = [q_hat]
@@ -134,7 +191,7 @@ def climb(
         q_hat = lift(channel, mixed.overlap, mixed.variance, mixed.snr, order)
         moments = hidden_averages(channel, mixed.overlap, mixed.variance, q_hat, order)
         found.append(q_hat)
-    return jnp.log(jnp.stack(found))
+    return jnp.log(jnp.stack(found)), moments.overlap
 
 
 def lift(
@@ -206,15 +263,32 @@ def hidden_law(layer: AbstractLayer) -> Any:
 def closure(
     prior: Law,
     layers: Layers,
-    log_q_hat: Float[Array, " L"],
+    log_q_hat: Float[Array, " n"],
     nodes: int = ORDER,
-) -> tuple[Float[Array, " L"], ChainOrder]:
+) -> tuple[Float[Array, " n"], ChainOrder]:
     """What the layers ask for over what they get, at any ln q_hat, and the order parameters there.
 
     With A_l the signal-to-noise ratio that z_l must see for h_{l-1} to see q_hat_{l-1}, for
     Gaussian weights q_hat_{l-1} / ratio_l, entries 1 to L - 1 are ln A_l - ln S_l(q_{l-1},
     q_hat_l), zero on the curve of fixed points; the last is the same with the observation's S_L.
+    Before it come those of the other side of a matrix, and the equality of both sides' sizes.
     """
+    end, partner, count = layers[-1], layers[-1].partner(), len(layers)
+    gaps, order = _ascend(prior, layers, log_q_hat[:count], nodes)
+    if partner is not None:
+        inner, other = _ascend(partner.prior, partner.layers, log_q_hat[count:], nodes)
+        order = order._replace(other=other)
+        sizes = [x.q_hat[-1] * x.z_overlap[-1] for x in (order, other)]
+        gaps += [*inner, jnp.log(sizes[0]) - jnp.log(partner.size * sizes[1])]
+    mixed = end.mixing(order.q_hat[-1], order.overlap[-1], order.variance[-1])
+    gaps.append(end.level(order.q_hat[-1], mixed, nodes, order.across()))
+    return jnp.stack(gaps), order
+
+
+def _ascend(
+    prior: Law, layers: Layers, log_q_hat: Float[Array, " L"], nodes: int
+) -> tuple[list[Array], ChainOrder]:
+    """By how much the layers of one side below its last do not close, and the order parameters."""
     q_hat = jnp.exp(log_q_hat)
     moments = prior_moments(prior, q_hat[0], nodes)
     found, gaps = [], []
@@ -226,9 +300,7 @@ def closure(
         if k < len(layers) - 1:
             moments = hidden_averages(hidden_law(layer), *at, q_hat[k + 1], hidden_order(nodes))
             gaps.append(jnp.log(mixed.snr) - jnp.log(moments.snr))
-        else:
-            gaps.append(layer.level(q_hat[k], mixed, nodes))
-    return jnp.stack(gaps), ChainOrder(*(jnp.stack(x) for x in zip(*found, strict=True)))
+    return gaps, _stacked(found)
 
 
 class HiddenPrior(NamedTuple):
@@ -277,10 +349,25 @@ def descend(
     """One step of state evolution, as one iteration of message passing makes it.
 
     From the observation at z_L down to the input: what every layer sends below it, and the new
-    overlaps; then the messages through the weights, which the next step starts from.
+    overlaps; then the messages through the weights, which the next step starts from. The other
+    side of a matrix goes first.
     """
+    end, partner, other = layers[-1], layers[-1].partner(), order.other
+    if partner is not None and other is not None:
+        # the potential is the same from both sides
+        seen = end.shown(*other.top(), nodes, copies, order.top()).snr / partner.size
+        other = _descend(partner.prior, partner.layers, other, seen, nodes)
+        order = order._replace(other=other)
+    q, V = order.top()
+    snr = end.shown(q, visible(q, V), nodes, copies, order.across()).snr
+    return _descend(prior, layers, order, snr, nodes)._replace(other=other)
+
+
+def _descend(
+    prior: Law, layers: Layers, order: ChainOrder, snr: Float[Array, ""], nodes: int
+) -> ChainOrder:
+    """One step of the layers of one side, the last of which sends `snr`."""
     z = list(zip(order.z_overlap, visible(order.z_overlap, order.z_variance), strict=True))
-    snr = layers[-1].shown(*z[-1], nodes, copies).snr
     found = []
     for k in range(len(layers) - 1, -1, -1):
         layer, sent = layers[k], snr
@@ -295,7 +382,12 @@ def descend(
         spread = layer.passed(sent, q_hat, V, z[k][1])
         rho, coupling = layer.gain() * (q + V), layer.mixing(q_hat, q, V).coupling
         found.append((q_hat, q, V, moments.information, rho - spread, spread, coupling))
-    return ChainOrder(*(jnp.stack(x) for x in zip(*found[::-1], strict=True)))
+    return _stacked(found[::-1])
+
+
+def _stacked(layers: list[tuple[Array, ...]]) -> ChainOrder:
+    """The order parameters of one side, from those of every layer."""
+    return ChainOrder._make([*(jnp.stack(x) for x in zip(*layers, strict=True)), None])
 
 
 def visible(q: Array, V: Array) -> Array:
@@ -314,19 +406,40 @@ def free_entropy(
     """+E log Z per input component: sum_l (n_l / n_0) [C_l - I_l] + (n_L / n_0) Psi(z_L).
 
     C_l is the conjugate term of the weights above h_l, q_hat_l V_l / 2 where they are Gaussian,
-    and Psi = E log Z of the observation, of which there may be several copies. Evaluated so that
-    nothing large is subtracted as q -> rho.
+    and Psi = E log Z of the observation, of which there may be several copies. A matrix adds the
+    sum over the layers of its other side. Evaluated so that nothing large is subtracted as q ->
+    rho.
     """
-    scale = widths(layers)
-    at = (order.z_overlap[-1], order.z_variance[-1])
-    potential = layers[-1].shown(*at, nodes, copies).potential
-    sizes = jnp.stack([jnp.asarray(x, dtype=float) for x in scale[:-1]])
-    inner = order.coupling - order.information
-    return jnp.sum(sizes * inner) + scale[-1] * potential
+    partner = layers[-1].partner()
+    potential = layers[-1].shown(*order.top(), nodes, copies, order.across()).potential
+    if partner is not None and order.other is not None:
+        beside = _inner_entropy(partner.layers, order.other) / widths(partner.layers)[-1]
+        potential += partner.size * beside
+    return _inner_entropy(layers, order) + widths(layers)[-1] * potential
 
 
-def start(layers: Layers, overlap: Float[Array, " L"], variance: Float[Array, " L"]) -> ChainOrder:
-    """Order parameters at given overlaps, with nothing sent down yet."""
+def _inner_entropy(layers: Layers, order: ChainOrder) -> Float[Array, ""]:
+    """sum_l (n_l / n_0) [C_l - I_l] of the layers of one side."""
+    sizes = jnp.stack([jnp.asarray(x, dtype=float) for x in widths(layers)[:-1]])
+    return jnp.sum(sizes * (order.coupling - order.information))
+
+
+def start(layers: Layers, overlap: Float[Array, " n"], variance: Float[Array, " n"]) -> ChainOrder:
+    """Order parameters at given overlaps, with nothing sent down yet.
+
+    Those of the other side of a matrix follow this side's.
+    """
+    partner, count = layers[-1].partner(), len(layers)
+    order = _start(layers, overlap[:count], variance[:count])
+    if partner is None:
+        return order
+    return order._replace(other=_start(partner.layers, overlap[count:], variance[count:]))
+
+
+def _start(
+    layers: Layers, overlap: Float[Array, " L"], variance: Float[Array, " L"]
+) -> ChainOrder:
+    """The same of one side."""
     zero = jnp.zeros_like(overlap)
     gain = jnp.stack([jnp.asarray(x.gain(), dtype=float) for x in layers])
     return ChainOrder(zero, overlap, variance, zero, gain * overlap, gain * variance, zero)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -11,7 +12,7 @@ from solvable.bricks import chain
 from solvable.bricks.chain import HiddenLaw, Layers, hidden_law
 from solvable.bricks.channels.base import AbstractChannelLaw
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
-from solvable.bricks.layer import EVEN, AbstractLayer
+from solvable.bricks.layer import EVEN, AbstractLayer, Across
 from solvable.bricks.priors.base import Law
 from solvable.core.quadrature import FINE_ORDER, ORDER
 
@@ -19,7 +20,7 @@ _TINY_OVERLAP = 1e-9  # over rho: S there is dS / dq times it
 
 
 class ChainFacts(NamedTuple):
-    """Exact attributes of a chain's bricks; entries for h_0, ..., h_{L-1}.
+    """Exact attributes of the bricks of one side; entries for h_0, ..., h_{L-1}.
 
     Attributes:
         rho: second moments, shape (L,).
@@ -30,6 +31,7 @@ class ChainFacts(NamedTuple):
         gain: kappa_l = (E h z / rho)^2 of the hidden channels, shape (L - 1,).
         rho_z: second moment of the last z.
         response: R_0 = dq / dq_hat of the prior at q = 0.
+        other: the facts of the other side of a matrix, if there is one.
     """
 
     rho: Any
@@ -40,10 +42,33 @@ class ChainFacts(NamedTuple):
     gain: Any
     rho_z: Any
     response: Any
+    other: "ChainFacts | None" = None
+
+    def both(self, name: str) -> Any:
+        """An entry of every layer, this side's first."""
+        own = getattr(self, name)
+        if self.other is None:
+            return own
+        together = np.concatenate if isinstance(own, np.ndarray) else jnp.concatenate
+        return together([own, getattr(self.other, name)])
+
+    def unseen_across(self) -> Across | None:
+        """What is known of the last units of the other side while nothing is seen."""
+        if self.other is None:
+            return None
+        dark = jnp.asarray(self.other.dark[-1])
+        return Across(dark, self.other.rho_z - dark)
 
 
 def facts(prior: Law, layers: Layers) -> ChainFacts:
     """The facts of a chain, as JAX arrays."""
+    partner, found = layers[-1].partner(), _side_facts(prior, layers)
+    if partner is None:
+        return found
+    return found._replace(other=_side_facts(partner.prior, partner.layers))
+
+
+def _side_facts(prior: Law, layers: Layers) -> ChainFacts:
     rho, mean = [prior.second_moment()], [prior.first_moment()]
     dark = [prior.blind_overlap() if isinstance(prior, HiddenLaw) else mean[0] ** 2]
     dimension, noiseless, gain = [prior.dimension()], [], []
@@ -83,7 +108,7 @@ def _facts(prior: Law, layers: Layers) -> ChainFacts:
 
 def numeric_facts(prior: Law, layers: Layers) -> ChainFacts:
     """The facts of a chain in numbers, as numpy arrays."""
-    return ChainFacts(*(np.asarray(x) for x in _facts(prior, layers)))
+    return jax.tree.map(np.asarray, _facts(prior, layers))
 
 
 def blind_layers(layers: Layers, found: ChainFacts) -> int:
@@ -91,15 +116,38 @@ def blind_layers(layers: Layers, found: ChainFacts) -> int:
 
     Layers 1, ..., b with h_0, ..., h_{b-1} of mean zero and layer b even in z; 0 if none is.
     """
+    count = _even_below(layers, found)
+    if count is not None:
+        return count
+    rho = jnp.asarray(found.rho_z)
+    blind = float(_seen_blind(layers[-1], rho, found.unseen_across()) * rho) < EVEN
+    return len(layers) if blind else 0
+
+
+def blind_across(layers: Layers, found: ChainFacts) -> int:
+    """How many layers of the other side of a matrix stay unknown if nothing is known."""
+    partner = layers[-1].partner()
+    if partner is None or found.other is None:
+        return 0
+    count = _even_below(partner.layers, found.other)
+    if count is not None:
+        return count
+    return len(partner.layers) if blind_layers(layers, found) == len(layers) else 0
+
+
+def _even_below(layers: Layers, found: ChainFacts) -> int | None:
+    """Layers up to the first even one of one side; 0 if a mean is seen first, None if none is.
+
+    The last layer is left out.
+    """
     for k, layer in enumerate(layers):
         if found.dark[k] > EVEN * found.rho[k]:  # a mean of zero may be rounded
             return 0
-        rho = jnp.asarray(found.rho[k]) * layer.gain()
-        last = k == len(layers) - 1
-        sent = _seen_blind(layer, rho) if last else _sent(hidden_law(layer), rho)
-        if float(sent * rho) < EVEN:
-            return k + 1
-    return 0
+        if k < len(layers) - 1:
+            rho = jnp.asarray(found.rho[k]) * layer.gain()
+            if float(_sent(hidden_law(layer), rho) * rho) < EVEN:
+                return k + 1
+    return None
 
 
 def recovery_scale(layers: Layers, found: ChainFacts) -> tuple[bool, float]:
@@ -150,7 +198,10 @@ def weak_recovery(layers: Layers, found: ChainFacts, count: int) -> tuple[float,
     """
     if count < len(layers):
         return _weak_recovery_below(layers, found, count)
-    return layers[-1].weak_scale(_reach(layers, found, len(layers)), float(found.rho_z))
+    partner, other = layers[-1].partner(), None
+    if partner is not None and found.other is not None:
+        other = _reach(partner.layers, found.other, len(partner.layers))
+    return layers[-1].weak_scale(_reach(layers, found, len(layers)), float(found.rho_z), other)
 
 
 def _weak_recovery_below(layers: Layers, found: ChainFacts, count: int) -> tuple[float, float]:
@@ -176,8 +227,8 @@ def _level_seen(law: HiddenLaw, upper: Layers, needed: Array, nodes: int) -> Arr
 
 
 @eqx.filter_jit
-def _seen_blind(layer: AbstractLayer, rho: Array) -> Array:
-    return layer.seen_blind(rho)
+def _seen_blind(layer: AbstractLayer, rho: Array, other: Across | None) -> Array:
+    return layer.seen_blind(rho, other)
 
 
 @eqx.filter_jit

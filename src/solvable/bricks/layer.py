@@ -82,6 +82,32 @@ class LayerMixing(NamedTuple):
     coupling: Float[Array, ""]
 
 
+class Across(NamedTuple):
+    """What is known of the units on the other side of a matrix.
+
+    Attributes:
+        overlap: of them.
+        variance: their second moment minus the overlap.
+    """
+
+    overlap: Float[Array, ""]
+    variance: Float[Array, ""]
+
+
+class Partner(NamedTuple):
+    """The spike on the other side of a matrix, with the chain that makes it.
+
+    Attributes:
+        prior: law of the input of that chain.
+        layers: its hidden layers, then the matrix.
+        size: units of that spike for each unit of this one.
+    """
+
+    prior: Any
+    layers: tuple["AbstractLayer", ...]
+    size: Any
+
+
 class AbstractLayer(Specification):
     """What a chain needs of a layer."""
 
@@ -101,34 +127,62 @@ class AbstractLayer(Specification):
     # ---- as the last layer: the observation
 
     @abstractmethod
+    def partner(self) -> Partner | None:
+        """The spike on the other side of a matrix that has one; `other` is what is known of it."""
+
+    @abstractmethod
     def shown(
         self,
         q: Float[Array, ""],
         V: Float[Array, ""],
         nodes: int = ORDER,
         copies: Any = 1.0,
+        other: Across | None = None,
     ) -> ChannelMoments:
-        """Signal-to-noise ratio that z sees from the observation at a scale, and its potential."""
+        """Signal-to-noise ratio that z sees from the observation at a scale, and its potential.
+
+        With a partner the potential is symmetric: it is the other spike's too.
+        """
 
     @abstractmethod
-    def level(self, q_hat: Float[Array, ""], mixed: "LayerMixing", nodes: int) -> Float[Array, ""]:
+    def level(
+        self,
+        q_hat: Float[Array, ""],
+        mixed: "LayerMixing",
+        nodes: int,
+        other: Across | None = None,
+    ) -> Float[Array, ""]:
         """ln of the scale at which the observation sends q_hat to the input."""
 
     @abstractmethod
-    def seen_blind(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def seen_blind(self, rho: Float[Array, ""], other: Across | None = None) -> Float[Array, ""]:
         """Signal-to-noise ratio that z of variance rho sees while nothing is known of it."""
 
     @abstractmethod
-    def weak_scale(self, reach: float, rho: float) -> tuple[float, float]:
-        """The scale at which q = 0 loses stability, where q becomes reach q_hat; its error."""
+    def weak_scale(
+        self, reach: float, rho: float, other: float | None = None
+    ) -> tuple[float, float]:
+        """The scale at which q = 0 loses stability, where q becomes reach q_hat; its error.
+
+        `other` is the reach of the partner.
+        """
 
     @abstractmethod
-    def known_potential(self, rho: Float[Array, ""]) -> Float[Array, ""]:
-        """The potential at unit scale where z is known; infinite for reals without noise."""
+    def known_potential(
+        self, rho: Float[Array, ""], other: Float[Array, ""] | None = None
+    ) -> Float[Array, ""]:
+        """The potential at unit scale where z is known; infinite for reals without noise.
+
+        `other` is the second moment of the partner, which is known too.
+        """
 
     @abstractmethod
     def errors(
-        self, q: Float[Array, ""], V: Float[Array, ""], copies: Any = 1.0
+        self,
+        q: Float[Array, ""],
+        V: Float[Array, ""],
+        copies: Any = 1.0,
+        other: Across | None = None,
     ) -> dict[str, Float[Array, ""]]:
         """Observables of the observation: errors of prediction, or of the matrix."""
 
@@ -233,27 +287,39 @@ class Layer(AbstractLayer):
             return self.weights
         return Orthogonal() if self.weights == "orthogonal" else None
 
+    def partner(self) -> None:
+        return None
+
     def shown(
         self,
         q: Float[Array, ""],
         V: Float[Array, ""],
         nodes: int = ORDER,
         copies: Any = 1.0,
+        other: Across | None = None,
     ) -> ChannelMoments:
         found = channel_moments(self.law(), q, V, nodes)
         return ChannelMoments(copies * found.snr, copies * found.potential)
 
-    def level(self, q_hat: Float[Array, ""], mixed: "LayerMixing", nodes: int) -> Float[Array, ""]:
+    def level(
+        self,
+        q_hat: Float[Array, ""],
+        mixed: "LayerMixing",
+        nodes: int,
+        other: Across | None = None,
+    ) -> Float[Array, ""]:
         found = channel_moments(self.law(), mixed.overlap, mixed.variance, nodes)
         return jnp.log(mixed.snr) - jnp.log(found.snr)
 
-    def seen_blind(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def seen_blind(self, rho: Float[Array, ""], other: Across | None = None) -> Float[Array, ""]:
         channel = self.law()
         if isinstance(channel, AbstractChannelLaw):
             return channel_moments(channel, 0 * rho, rho).snr
         return blind_snr(channel, rho)
 
-    def weak_scale(self, reach: float, rho: float) -> tuple[float, float]:
+    def weak_scale(
+        self, reach: float, rho: float, other: float | None = None
+    ) -> tuple[float, float]:
         """1 / (reach dS / dq at q = 0), infinite where S is flat."""
         channel = without_bias(self.law())
         at = jnp.asarray(rho)
@@ -264,7 +330,11 @@ class Layer(AbstractLayer):
         return weak, weak * (abs(fine / curvature - 1) + 1e-15)
 
     def errors(
-        self, q: Float[Array, ""], V: Float[Array, ""], copies: Any = 1.0
+        self,
+        q: Float[Array, ""],
+        V: Float[Array, ""],
+        copies: Any = 1.0,
+        other: Across | None = None,
     ) -> dict[str, Float[Array, ""]]:
         """Of prediction on a fresh input; two of them for labels only."""
         found = channel_errors(self.law(), q, V)._asdict()
@@ -275,7 +345,9 @@ class Layer(AbstractLayer):
     def scale(self) -> tuple[str, int]:
         return "ratio", 1
 
-    def known_potential(self, rho: Float[Array, ""]) -> Float[Array, ""]:
+    def known_potential(
+        self, rho: Float[Array, ""], other: Float[Array, ""] | None = None
+    ) -> Float[Array, ""]:
         channel = self.law()
         noiseless = jnp.inf if channel.emits_reals() else 0.0
         edge = channel_moments(channel, rho, EDGE * rho)

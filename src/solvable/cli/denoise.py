@@ -25,6 +25,10 @@ Weights = Annotated[
         "--weights", metavar="FILE", help="An .npz file with W1, W2, ... of a generative prior."
     ),
 ]
+WeightsU = Annotated[
+    str | None,
+    typer.Option("--weights-u", metavar="FILE", help="The same of the network that generates u."),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Do not subtract means.")]
 Damping = Annotated[
     str, typer.Option("--damping", metavar="NUMBER", help="In [0, 1), or adaptive.")
@@ -35,6 +39,7 @@ def denoise(
     matrix: Matrix,
     model: Model,
     weights: Weights = None,
+    weights_u: WeightsU = None,
     raw: Raw = False,
     damping: Damping = "adaptive",
     json: Json = False,
@@ -64,9 +69,12 @@ def denoise(
     from solvable import io
     from solvable.cli import tables
 
-    network = read_weights(weights, "weights")[0] if weights is not None else None
+    named = {"weights": weights, "weights_u": weights_u}
+    networks = {
+        name: read_weights(path, name)[0] for name, path in named.items() if path is not None
+    }
     with desk.working("denoising"):
-        answer = sv.denoise(assumed, Y, weights=network, **options)
+        answer = sv.denoise(assumed, Y, **networks, **options)
     document = io.strict(answer.document())
     if out is not None:
         made_by = io.provenance(

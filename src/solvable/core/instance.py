@@ -14,10 +14,13 @@ class Data(eqx.Module):
         design: X, shape (n, p): a numpy or JAX array, a `numpy.memmap`, a SciPy sparse matrix or
             an object with `shape`, `matvec` and `rmatvec`; of a network a tuple of them.
         observation: y, shape (n,), or (n, k) for k right-hand sides on one design.
+        design_u: where the observation is a matrix, the weights of the network that generates the
+            spike along its rows; `design` are those of the spike along its columns.
     """
 
     design: Any
     observation: Any
+    design_u: Any = None
 
 
 class Instance(eqx.Module):

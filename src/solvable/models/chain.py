@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.bricks import chain
-from solvable.bricks.chain import ChainOrder, Layers
+from solvable.bricks.chain import ChainOrder, HiddenLaw, Layers
 from solvable.bricks.chain_facts import (
     ChainFacts,
     blind_layers,
@@ -33,7 +33,8 @@ from solvable.bricks.channels.base import (
     ChannelMoments,
     without_bias,
 )
-from solvable.bricks.layer import EDGE, AbstractLayer
+from solvable.bricks.channels.linear import Linear
+from solvable.bricks.layer import EDGE, AbstractLayer, Across
 from solvable.bricks.priors.base import Law
 from solvable.bricks.priors.vectors import AbstractUnitLaw, AbstractVectorPrior
 from solvable.core.branches import (
@@ -48,10 +49,16 @@ from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel, Shared
-from solvable.models.chain_known import best_known, known_layers
+from solvable.models.chain_known import (
+    PREDICTION_ERRORS,
+    best_known,
+    known_layers,
+    require_simple_partner,
+)
 
 _NESTED_NODES = 6
 _TRACE_NODES = 8  # hidden layers then take four a panel, which reach 1e-4
+_ACROSS = "_u"  # label of the spike on the other side of a matrix
 _MARGIN = 0.5  # by how much a table reaches beyond where fixed points can lie
 
 
@@ -124,6 +131,14 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         subject = self.subject()
         return subject.label if k == subject.layer else f"_{k}"
 
+    def labels(self) -> list[str]:
+        """Those of every layer, and of the layers on the other side of a matrix."""
+        _, layers = self.chain()
+        found, partner = [self.label(k) for k in range(len(layers))], layers[-1].partner()
+        if partner is None:
+            return found
+        return found + [f"{_ACROSS}_{k}" for k in range(len(partner.layers) - 1)] + [_ACROSS]
+
     def _size(self, widths: list[Any], k: int) -> Any:
         """Units of layer k for each unit of the subject."""
         return widths[k] / widths[self.subject().layer]
@@ -144,16 +159,19 @@ class AbstractChainModel(AbstractScalarReplicaModel):
 
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
-        prior, layers = self.chain()
-        subject, found = self.subject(), {}
-        for k in sorted(range(len(layers)), key=lambda k: k != subject.layer):
-            seen = order.overlap[k], order.variance[k]
-            if k == 0 and isinstance(prior, AbstractUnitLaw):
-                seen = prior.traces(chain.shown(order.q_hat[k]), FINE_ORDER)
-            found[f"overlap{self.label(k)}"], found[f"mse{self.label(k)}"] = seen
-        found |= layers[-1].errors(order.z_overlap[-1], order.z_variance[-1], copies)
+        subject, labels, found = self.subject(), self.labels(), {}
+        overlap, variance = order.both("overlap"), order.both("variance")
+        seen = list(zip(overlap, variance, strict=True))
+        for k, law in self._unit_laws():
+            seen[k] = law.traces(chain.shown(order.both("q_hat")[k]), FINE_ORDER)
+        for k in sorted(range(len(labels)), key=lambda k: k != subject.layer):
+            found[f"overlap{labels[k]}"], found[f"mse{labels[k]}"] = seen[k]
+        layers = self.chain()[1]
+        found |= layers[-1].errors(*order.top(), copies, order.across())
         free_entropy = self.free_entropy(order, copies=copies)
-        known = layers[-1].known_potential(chain_facts(*self.chain()).rho_z)
+        facts = chain_facts(*self.chain())
+        rho_across = None if facts.other is None else facts.other.rho_z
+        known = layers[-1].known_potential(facts.rho_z, rho_across)
         size = self._size(chain.widths(layers), -1)
         found |= {
             "free_entropy": free_entropy,
@@ -161,12 +179,22 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         }
         return found
 
+    def _unit_laws(self) -> list[tuple[int, AbstractUnitLaw]]:
+        """Which layers have units that are vectors, and their laws."""
+        prior, layers = self.chain()
+        partner = layers[-1].partner()
+        laws = [(0, prior)]
+        if partner is not None:
+            laws.append((len(layers), partner.prior))
+        return [(k, law) for k, law in laws if isinstance(law, AbstractUnitLaw)]
+
     def starts(self) -> dict[str, ChainOrder]:
         """Next to no information, and next to all, on every layer."""
         layers = self.chain()[1]
         facts = chain_facts(*self.chain())
-        ends = {"uninformed": facts.dark, "informed": facts.rho * (1 - EDGE)}
-        return {name: chain.start(layers, q, facts.rho - q) for name, q in ends.items()}
+        rho = facts.both("rho")
+        ends = {"uninformed": facts.both("dark"), "informed": rho * (1 - EDGE)}
+        return {name: chain.start(layers, q, rho - q) for name, q in ends.items()}
 
     # ---- the coordinate
 
@@ -176,7 +204,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         """The coordinate with a table of its level where fixed points in the range can lie."""
         bare = self._bare()
         low, high = self._bounds(bare, limits, scale_range)
-        if len(self.chain()[1]) == 1:
+        if len(low) == 1:
             problem = ChainCoordinate(bare, None, self._table_nodes())
             return problem, *uniform_table(problem, low[0], high[0], problem.coarse)
         curve, count = _traced(bare, low, high)
@@ -200,19 +228,19 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         The ends of the axis where an end is itself a fixed point.
         """
         facts = self._facts()
-        count = len(facts.rho)
-        low, high = np.full(count, LOWEST), np.full(count, HIGHEST)
+        rho, dark = facts.both("rho"), facts.both("dark")
+        low, high = np.full(len(rho), LOWEST), np.full(len(rho), HIGHEST)
         if limits.trivial:
             low[:] = TRIVIAL_LOWEST
             # a narrow layer cannot show the input more than its ratio, whatever is above it
             ratios = [float(layer.ratio) for layer in bare.chain()[1][:-1]]
             low[0] += np.min(np.cumsum(np.log([1.0, *ratios])))
         else:
-            found = _asked(bare, scale_range[0], facts.dark, facts.rho - facts.dark)
+            found = _asked(bare, scale_range[0], dark, rho - dark)
             low = np.maximum(low, found - _MARGIN)
         if not limits.recovered and np.isfinite(limits.highest_response):
-            edge = EDGE * facts.rho
-            found = _asked(bare, scale_range[1], facts.rho - edge, edge)
+            edge = EDGE * rho
+            found = _asked(bare, scale_range[1], rho - edge, edge)
             high = found + _MARGIN
         return low, np.maximum(high, low + 1.0)
 
@@ -222,12 +250,12 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         """What happens at q = 0 and at q = rho."""
         _, layers = self._bare().chain()
         facts = self._facts()
+        require_simple_partner(layers, facts)
         blind = blind_layers(layers, facts)
         weak, weak_error = weak_recovery(layers, facts, blind) if blind else (np.nan, 0.0)
-        rho = jnp.asarray(facts.rho_z)
         highest = np.inf
         if not facts.noiseless[-1]:
-            highest = float(_shown(layers[-1], rho, EDGE * rho).snr)
+            highest = float(_shown_at(layers[-1], facts, 1 - EDGE).snr)
         recovered, recovery = recovery_scale(layers, facts)
         if known_layers(layers, facts):
             recovered, recovery = True, 0.0
@@ -287,12 +315,10 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         if place == "trivial":
             if blind_layers(layers, facts) < len(layers):
                 return self.end_observables(place, scales)["free_entropy"]
-            rho = jnp.asarray(facts.rho_z)
-            blind = float(_shown(layers[-1], 0 * rho, rho).potential)
+            blind = float(_shown_at(layers[-1], facts, 0.0).potential)
             return scales * blind * float(self._size(chain.widths(layers), -1))
         if known_layers(layers, facts):
-            known = best_known(bare)
-            return known.free_entropy + scales * float(chain.widths(layers)[-1]) * known.shown
+            return self._known_observables(scales)["free_entropy"]
         return np.where(scales > recovery_scale(layers, facts)[1], np.inf, -np.inf)
 
     def end_observables(
@@ -310,13 +336,42 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         if place == "trivial":
             linear = ("free_entropy", "mutual_information")
             return found | {name: scales * values[name] for name in linear}
+        found = {name: np.zeros(len(scales)) for name in values}
         if known_layers(layers, facts):
-            known = best_known(bare).observables
-        else:
-            known = {"overlap": facts.rho[0], "mutual_information": float(prior.entropy())}
-            known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}
-        found = {name: np.full(len(scales), known.get(name, 0.0)) for name in values}
+            return found | self._known_observables(scales)
+        known = {"overlap": facts.rho[0], "mutual_information": float(prior.entropy())}
+        known |= {f"overlap_{k}": facts.rho[k] for k in range(1, len(facts.rho))}
+        found |= {name: np.full(len(scales), x) for name, x in known.items()}
         return found | {"free_entropy": self.end_free_entropy("recovered", scales)}
+
+    def _known_observables(
+        self, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """Observables that do not vanish where some layer and all above it are known."""
+        bare, facts = self._bare(), self._facts()
+        layers = bare.chain()[1]
+        widths, known = chain.widths(layers), best_known(bare)
+        base = float(self._size(widths, 0)) * known.free_entropy
+        shown = {
+            "free_entropy": scales * float(self._size(widths, -1)) * known.shown,
+            "mutual_information": np.zeros(len(scales)),
+        }
+        if layers[-1].partner() is not None:
+            # the matrix alone, with its other side
+            given = HiddenLaw(Linear(), jnp.asarray(facts.rho_z), jnp.zeros(()))
+            top = PartOfChain(given, layers[-1:])
+            shown = scalar.along(top, scales, lowest=False)
+            shown = {name: x for name, x in shown.items() if name not in ("overlap", "mse")}
+        shown["free_entropy"] = shown["free_entropy"] + base
+        shown["mutual_information"] = shown["mutual_information"] - base
+        named = {}
+        for k in range(len(layers)):
+            inner = f"_{k}" if k else ""
+            for name in ("overlap", "mse"):
+                named[f"{name}{self.label(k)}"] = known.observables[f"{name}{inner}"]
+        named |= {name: known.observables[name] for name in PREDICTION_ERRORS}
+        constant = {name: np.full(len(scales), x) for name, x in named.items()}
+        return constant | shown
 
 
 class PartOfChain(AbstractChainModel):
@@ -352,7 +407,7 @@ def _unseen_observables(
     )
     size = float(model._size(chain.widths(layers), count))
     found, moved = {}, {"error_bound"}
-    for k, rho in enumerate(facts.rho):
+    for k, rho in enumerate(facts.rho):  # the other side is the upper chain's too
         inner = f"_{k - count}" if k > count else ""
         for name, blind in (("overlap", 0.0), ("mse", rho)):
             seen = upper[f"{name}{inner}"] if k >= count else np.full(len(scales), blind)
@@ -380,9 +435,19 @@ def _traced(bare: AbstractChainModel, low: np.ndarray, high: np.ndarray) -> tupl
     return trace(linearize, start, np.eye(len(start))[0], stop)
 
 
+def _shown_at(layer: AbstractLayer, facts: ChainFacts, share: float) -> ChannelMoments:
+    """What an observation shows where overlaps are this share of the second moments."""
+
+    def across(rho: Any) -> Across:
+        return Across(jnp.asarray(share * rho), jnp.asarray((1 - share) * rho))
+
+    other = None if facts.other is None else across(facts.other.rho_z)
+    return _shown(layer, across(facts.rho_z), other)
+
+
 @eqx.filter_jit
-def _shown(layer: AbstractLayer, q: Array, V: Array) -> ChannelMoments:
-    return layer.shown(q, V)
+def _shown(layer: AbstractLayer, at: Across, other: Across | None) -> ChannelMoments:
+    return layer.shown(*at, other=other)
 
 
 @eqx.filter_jit
@@ -412,11 +477,11 @@ def _asked(bare: AbstractChainModel, scale: float, q: np.ndarray, V: np.ndarray)
 def _received(model: AbstractChainModel, scale: Array, q: Array, V: Array) -> Array:
     prior, layers = model.chain()
     order = chain.descend(prior, layers, chain.start(layers, q, V), _TRACE_NODES, scale)
-    return order.q_hat
+    return order.both("q_hat")
 
 
 @eqx.filter_jit
 def _trivial_values(model: AbstractChainModel) -> dict[str, Array]:
-    rho = chain_facts(*model.chain()).rho
+    rho = chain_facts(*model.chain()).both("rho")
     zero = jnp.zeros_like(rho)
     return model.observables(chain.start(model.chain()[1], zero, rho))

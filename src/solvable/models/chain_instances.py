@@ -24,8 +24,8 @@ from solvable.algorithms.multilayer_amp import Start
 from solvable.algorithms.problem import Problem, assemble
 from solvable.algorithms.programs import bucket
 from solvable.bricks import chain
-from solvable.bricks.chain import HiddenLaw
-from solvable.bricks.chain_facts import blind_layers, unseen_law
+from solvable.bricks.chain import ChainOrder, HiddenLaw
+from solvable.bricks.chain_facts import blind_across, blind_layers, unseen_law
 from solvable.bricks.channels.base import AbstractChannel, without_bias
 from solvable.bricks.layer import AbstractLayer, Layer
 from solvable.bricks.priors.base import (
@@ -208,18 +208,28 @@ def evolve(
     """`state_evolution` of any chain: overlaps and errors of every layer, errors of prediction."""
     brick = numeric(model)
     _, layers = brick.chain()
-    ends = [model.label(k) for k in range(len(layers))]
-    q = jnp.asarray([float(start[f"overlap{end}"]) for end in ends])
-    path = [chain.start(layers, q, jnp.asarray(model._facts().rho) - q)]
+    ends, facts = model.labels(), model._facts()
+    # the other side of a matrix starts without data
+    first = [start[f"overlap{end}"] for end in ends[: len(layers)]]
+    if facts.other is not None:
+        first += [
+            start.get(f"overlap{end}", dark)
+            for end, dark in zip(ends[len(layers) :], facts.other.dark, strict=True)
+        ]
+    q = jnp.asarray(first, dtype=float)
+    path = [chain.start(layers, q, jnp.asarray(facts.both("rho")) - q)]
     for _ in range(iterations):
         path.append(_updated(brick, path[-1]))
     along = jax.tree.map(lambda *x: np.stack(x), *path)
+    sides = [along] if along.other is None else [along, along.other]
+    overlap, variance = (
+        np.hstack([getattr(side, name) for side in sides]) for name in ("overlap", "variance")
+    )
     found = {}
     for k, end in enumerate(ends):
-        found |= {f"overlap{end}": along.overlap[:, k], f"mse{end}": along.variance[:, k]}
+        found |= {f"overlap{end}": overlap[:, k], f"mse{end}": variance[:, k]}
     if layers[-1].spectrum() is None:
-        at = (along.z_overlap[:, -1], along.z_variance[:, -1])
-        errors = _errors_along(layers[-1], *map(jnp.asarray, at))
+        errors = _errors_along(layers[-1], jax.tree.map(jnp.asarray, along))
         found |= {name: np.asarray(column) for name, column in errors.items()}
     return found
 
@@ -299,6 +309,12 @@ def blind_below(model: AbstractChainModel) -> int:
     return blind_layers(model._bare().chain()[1], model._facts())
 
 
+@functools.lru_cache(maxsize=64)
+def unknown_across(model: AbstractChainModel) -> int:
+    """The same of the layers on the other side of a matrix."""
+    return blind_across(model._bare().chain()[1], model._facts())
+
+
 def _default_start(
     model: AbstractFiniteChain, problem: Problem, key: PRNGKeyArray
 ) -> Start | None:
@@ -365,5 +381,8 @@ def _updated(model: AbstractChainModel, order: Any) -> Any:
 
 
 @eqx.filter_jit
-def _errors_along(layer: AbstractLayer, q: Array, V: Array) -> dict[str, Array]:
-    return jax.lax.map(lambda one: layer.errors(*one), (q, V))
+def _errors_along(layer: AbstractLayer, order: ChainOrder) -> dict[str, Array]:
+    def at(one: ChainOrder) -> dict[str, Array]:
+        return layer.errors(*one.top(), other=one.across())
+
+    return jax.lax.map(at, order)

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array
 
 from solvable.bricks.chain import Layers
-from solvable.bricks.chain_facts import ChainFacts
+from solvable.bricks.chain_facts import ChainFacts, blind_across
 from solvable.bricks.layer import EDGE, AbstractLayer
 from solvable.models import scalar
 
@@ -48,12 +48,34 @@ def _shown(noiseless: Any, dimension: Any, k: int) -> bool:
     return True
 
 
+def require_simple_partner(layers: Layers, found: ChainFacts) -> None:
+    """Raise ValueError for a network on the other side of a matrix with ends of its own.
+
+    Where its input alone stays unknown, or alone is known, the fixed points of the two sides do
+    not lie along one curve.
+    """
+    partner = layers[-1].partner()
+    if partner is None or found.other is None:
+        return
+    inner = partner.layers[:-1]
+    if 0 < blind_across(layers, found) <= len(inner):
+        kind = "even, so that its input can stay unknown"
+    elif known_layers(partner.layers, found.other):
+        kind = "noiseless with labels all the way up, so that its input can be known exactly"
+    else:
+        return
+    raise ValueError(
+        "Argument `prior_u` must be a network whose input is known a little whenever u is, but "
+        f"its layers {list(inner)!r} are {kind}; as `prior_v`, with the matrix transposed, it can."
+    )
+
+
 class Known(NamedTuple):
     """The best of these fixed points.
 
     Attributes:
-        free_entropy: without the observation's term.
-        shown: E log P(y | z_L), 0 or infinite without noise.
+        free_entropy: per unit of the input, without the observation's term.
+        shown: E log P(y | z_L), 0 or infinite without noise; NaN of a matrix with another side.
         observables: those that do not depend on the last ratio.
     """
 
@@ -83,10 +105,12 @@ def best_known(model: Any) -> Known:
             found = found | {f"overlap{end}": float(rho), f"mse{end}": 0.0}
     kept = {name: x for name, x in found.items() if name.startswith(("overlap", "mse"))}
     shown, errors = np.inf if layers[-1].law().emits_reals() else 0.0, [0.0] * 3
-    if not facts.noiseless[-1]:
+    if layers[-1].partner() is not None:
+        shown = np.nan
+    elif not facts.noiseless[-1]:
         shown, *errors = map(float, _observed(layers[-1], jnp.asarray(facts.rho_z)))
     kept |= dict(zip(PREDICTION_ERRORS, errors, strict=True))
-    return Known(base, shown, kept | {"mutual_information": -base})
+    return Known(base, shown, kept)
 
 
 @eqx.filter_jit

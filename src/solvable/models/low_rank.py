@@ -47,7 +47,14 @@ from solvable.models.base import (
     Shared,
 )
 from solvable.models.chain import AbstractChainModel
-from solvable.models.chain_instances import blind_below, draw, evolve, informed, repeated_bias
+from solvable.models.chain_instances import (
+    blind_below,
+    draw,
+    evolve,
+    informed,
+    repeated_bias,
+    unknown_across,
+)
 from solvable.models.chain_measures import (
     Overlaps,
     mean_square_error,
@@ -73,11 +80,19 @@ def matrix_channel(value: Any) -> Any:
     return of_kind("channel", value, (AbstractMatrixChannel, type(None)), what)
 
 
+def layers_of(prior: Spike | None) -> tuple[Layer, ...]:
+    """The layers of the network that generates a spike; none where it is separable."""
+    return prior.layers if isinstance(prior, Generative) else ()
+
+
+def input_of(prior: Spike) -> AbstractPrior | AbstractVectorPrior:
+    """The prior of the input of that network, or of the spike itself."""
+    return prior.prior if isinstance(prior, Generative) else prior
+
+
 def ended(prior: Spike, end: AbstractLowRank) -> tuple[Law, Layers]:
     """The chain of a spike's prior that ends in a matrix."""
-    if isinstance(prior, Generative):
-        return prior.prior, (*prior.layers, end)
-    return prior, (end,)
+    return input_of(prior), (*layers_of(prior), end)
 
 
 class AbstractLowRankModel(
@@ -108,7 +123,7 @@ class AbstractLowRankModel(
         return matrix if self.channel is None else spiked_matrix(self.channel, matrix)
 
     @abstractmethod
-    def spikes(self) -> tuple[Spike, AbstractPrior | None]:
+    def spikes(self) -> tuple[Spike, Spike | None]:
         """The priors of v, which may be of vectors, and of u; None for a symmetric matrix."""
 
     def laws(self) -> tuple[AbstractVectorPrior, ...]:
@@ -157,35 +172,32 @@ class AbstractLowRankModel(
         """kappa_1, kappa_* of K = kappa_1^2 W W^T / k + kappa_*^2 I, the covariance of v.
 
         None where there is no formula: for independent components, more than one layer, weights of
-        a given spectrum, or a mean of v, which LAMP does not expect.
+        a given spectrum, a generated u, or a mean of a spike, which LAMP does not expect.
         """
         facts = self._facts()
         v, u = self.spikes()
-        layers: tuple[Layer, ...] = v.layers if isinstance(v, Generative) else ()
-        if len(layers) != 1 or layers[0].spectrum() is not None:
+        layers = layers_of(v)
+        if len(layers) != 1 or layers[0].spectrum() is not None or layers_of(u):
             return None
-        means = [facts.dark[0], facts.dark[1]]
-        if u is not None:
-            means.append(float(u.first_moment()) ** 2)
-        if np.any(np.array(means) > _CENTERED):
+        if np.any(facts.both("dark") > _CENTERED):
             return None
         linear = float(facts.gain[0] * facts.rho[0])
         return linear**0.5, max(float(facts.rho[1]) - linear, 0.0) ** 0.5
 
     def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
         """Squared cosines of PCA, and for generative priors of LAMP (Aubin et al. 2019)."""
-        v, _ = self.spikes()
+        v, u = self.spikes()
         pca = np.array([np.mean(self.cosines(float(1 / scale))) for scale in scales])
         found = {"overlap_pca": Shared(pca, Status.converged, "theorem")}
-        if not isinstance(v, Generative):
+        if not layers_of(v) and not layers_of(u):
             return found
         parts, lamp, status = self.covariance(), np.full(len(scales), np.nan), Status.unsupported
         if parts is not None:
-            law = feature_covariance_law(float(v.layers[0].ratio), *parts)
+            law = feature_covariance_law(float(layers_of(v)[0].ratio), *parts)
             lamp = [self.linearized(law, 1 / scale).squared_cosine for scale in scales]
             status = Status.converged
         # v^T A v = Tr A K holds for linear layers; for others finite matrices agree with it
-        linear = all(isinstance(layer.channel, Linear) for layer in v.layers)
+        linear = all(isinstance(layer.channel, Linear) for layer in layers_of(v))
         rigour = "theorem" if linear else "numerical"
         return found | {"overlap_lamp": Shared(np.array(lamp), status, rigour)}
 
@@ -210,22 +222,25 @@ class AbstractLowRankModel(
 
     # ---- instances
 
-    def draw_spike(self, key: PRNGKeyArray, size: int) -> tuple[Any, tuple[np.ndarray, ...]]:
-        """Weights of the network that generates v, or None, and the layers from v downwards."""
-        v, _ = self.spikes()
-        layers: tuple[Layer, ...] = v.layers if isinstance(v, Generative) else ()
-        prior = v.prior if isinstance(v, Generative) else v
-        latent = size
+    def draw_spike(
+        self, prior: Spike, key: PRNGKeyArray, size: int
+    ) -> tuple[Any, tuple[np.ndarray, ...]]:
+        """Weights of the network that generates a spike, or None, and its layers: itself first.
+
+        The size of a generated spike is as near as the ratios allow.
+        """
+        layers, latent = layers_of(prior), size
         for layer in layers[::-1]:
             latent = max(1, round(latent / float(layer.ratio)))
-        weights, units = draw(self, prior, layers, key, latent)
+        weights, units = draw(self, input_of(prior), layers, key, latent)
         return weights or None, (units[-1], *units[:-1])
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Overlaps and errors of an estimate, up to the sign, or the names of groups, where free.
 
         Args:
-            estimate: means and variances of v, u and the layers below v, or an array: of v alone.
+            estimate: means and variances of v, u, the layers below v and those below u, or an
+                array: of v alone.
             instance: the truth.
 
         Returns:
@@ -237,17 +252,11 @@ class AbstractLowRankModel(
             units = [estimate] if point else estimate.means
             return vector_measure(prior, (instance.signal, *instance.hidden), units)
         means, variances = ([estimate], [0.0]) if point else (estimate.means, estimate.variances)
-        top = self.subject().layer
-        blind = blind_below(self)
-        names = [(self.label(top), top < blind)]
-        if self.spikes()[1] is not None:
-            names.append(("_u", top < blind))
-        names += [(self.label(k), k < blind) for k in range(top)]
         found: dict[str, float] = {}
         seen: list[Overlaps] = []
         truths = (instance.signal, *instance.hidden)
         for truth, mean, variance, (name, free) in zip(
-            truths, means, variances, names, strict=False
+            truths, means, variances, self.parts(), strict=False
         ):
             at = overlaps(truth, mean, variance, free)
             found |= {f"overlap{name}": at.cross, f"mse{name}": mean_square_error(at)}
@@ -258,6 +267,14 @@ class AbstractLowRankModel(
             product = a.truth * b.truth - 2 * a.cross * b.cross + a.estimate * b.estimate
             found["matrix_mse"] = product
         return found
+
+    def parts(self) -> list[tuple[str, bool]]:
+        """Labels of v, u, the layers below v and those below u, and whether their sign is free."""
+        labels, top = self.labels(), self.subject().layer
+        blind, across = blind_below(self), unknown_across(self)
+        own = [(label, k < blind) for k, label in enumerate(labels[: top + 1])]
+        other = [(label, k < across) for k, label in enumerate(labels[top + 1 :])]
+        return [*own[-1:], *other[-1:], *own[:-1], *other[:-1]]
 
     # ---- message passing
 
@@ -280,7 +297,7 @@ class AbstractLowRankModel(
         """Message passing to convergence.
 
         Args:
-            data: weights of the network that generates v, or None, and the matrix.
+            data: weights of the networks that generate v and u, or None, and the matrix.
             key: of the start where the prior's mean is zero: the leading eigenvector where PCA
                 finds something, else a small random vector.
             start: another start, as `informed_start` makes it.
@@ -368,25 +385,15 @@ class AbstractLowRankModel(
     ) -> dict[str, Float[np.ndarray, " t"]]:
         """Observables along state evolution, each (iterations + 1,), the start first.
 
-        An iteration finds u from the means of v that it starts with, so that u lags one behind.
+        An iteration finds u from the means of v that it starts with, and then v from u.
         """
-        prior_v, prior_u = self.spikes()
-        if isinstance(prior_v, AbstractVectorPrior):
+        if isinstance(self.spikes()[0], AbstractVectorPrior):
             laws, beta = numeric(self.laws()), float(getattr(self, "beta", 1.0))
             return evolve_vectors(laws, beta, float(self.noise()), start, iterations)
-        found = evolve(self, start, iterations)
-        if prior_u is None:
-            return found
-        rho_u = float(prior_u.second_moment())
-        first = float(start.get("overlap_u", prior_u.first_moment() ** 2))
-        overlap = np.r_[first, found["overlap_u"][:-1]]
-        error = np.r_[rho_u - first, found["mse_u"][:-1]]
-        v = self.subject().label
-        matrix = rho_u * found[f"mse{v}"] + error * found[f"overlap{v}"]
-        return found | {"overlap_u": overlap, "mse_u": error, "matrix_mse": matrix}
+        return evolve(self, start, iterations)
 
 
-def vector_rows(prior: AbstractPrior, width: int) -> VectorGaussianMixture:
+def vector_rows(prior: Any, width: int) -> VectorGaussianMixture:
     """Vectors of independent Gaussian components."""
     covariance = float(prior.second_moment()) * np.eye(width)
     return VectorGaussianMixture(
@@ -394,11 +401,11 @@ def vector_rows(prior: AbstractPrior, width: int) -> VectorGaussianMixture:
     )
 
 
-def side(prior: Spike, size: int, weights: Any) -> Side:
-    """A spike as message passing takes it, with the weights of the network below it."""
+def side(prior: Spike, size: int, weights: Any, name: str = "weights") -> Side:
+    """A spike as message passing takes it, with the weights, so called, of its network."""
     if not isinstance(prior, Generative):
         return Side(size, prior=prior)
-    designs = tuple(as_design(w, f"weights[{k}]") for k, w in enumerate(weights))
+    designs = tuple(as_design(w, f"{name}[{k}]") for k, w in enumerate(weights))
     layers: tuple[Layer, ...] = prior.layers
     biases = tuple(repeated_bias(x, w.n) for x, w in zip(layers, designs, strict=True))
     channels = tuple(layer.channel for layer in layers)

@@ -85,7 +85,7 @@ def _observe(problem: Any, point: Array, error: Array, scale: Array) -> dict[str
     def at(point: Array, error: Array, value: Array) -> dict[str, Array]:
         placed, copies = _placed(model, value)
         order, tangent = jax.jvp(problem.order_at, (point,), (error,))
-        bound = jnp.max(jnp.abs(tangent.overlap))
+        bound = jnp.max(jnp.abs(tangent.both("overlap")))
         return {**placed.observables(order, copies), "error_bound": bound}
 
     return pointwise(at, point, error, scale)

@@ -119,7 +119,7 @@ class SpikedWigner(AbstractLowRankModel):
 
         With a generative prior p / k is as near to the product of the ratios as whole numbers are.
         """
-        weights, (v, *latent) = self.draw_spike(key, size)
+        weights, (v, *latent) = self.draw_spike(self.prior, key, size)
         if self.channel is not None:
             matrix = draw_symmetric(self.channel, fold(key, "matrix"), v)
             return Instance(Data(weights, matrix), v, tuple(latent))

@@ -23,17 +23,18 @@ from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.one_hot import OneHot
 from solvable.bricks.priors.vectors import AbstractVectorPrior, IsotropicRows
-from solvable.core.arguments import UNSET, fail, instance, parameter, positive
+from solvable.core.arguments import UNSET, fail, parameter, positive
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import WishartLinearized, WishartPCA
 from solvable.core.randomness import add_outer, fold, normal_matrix
-from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw
 from solvable.models.chain import Subject
 from solvable.models.low_rank import (
     AbstractLowRankModel,
     Spike,
     ended,
+    input_of,
+    layers_of,
     matrix_channel,
     side,
     spike,
@@ -44,7 +45,7 @@ CARD = dict(
     name="SpikedWishart",
     summary="a rectangular matrix of rank one in noise: Y = u v^T / sqrt(p) + xi",
     parameters={
-        "prior_u": "a prior, of the components of u",
+        "prior_u": "a prior, of the components of u, or `Generative`",
         "prior_v": "a prior, of the components of v, or `Generative`",
         "beta": "> 0, rows / columns, n / p",
         "delta": "> 0, variance of Gaussian noise",
@@ -82,14 +83,22 @@ class SpikedWishart(AbstractLowRankModel):
         i = extr  beta (rho_u - q_u)(rho_v - q_v) / (2 delta)
                 + beta I_u(q_v / delta) + I_v(beta q_u / delta),
 
-    whose stationarity is state evolution, q_u = q_u(q_v / delta), q_v = q_v(beta q_u / delta).
-    `overlap_u`, `mse_u`, `overlap_v`, `mse_v`; `matrix_mse` of u v^T, rho_u rho_v - q_u q_v;
+    whose stationarity is state evolution, q_u = q_u(q_v / delta), q_v = q_v(beta q_u / delta); for
+    a generative prior I is the potential of its chain. `overlap_u`, `mse_u`, `overlap_v`, `mse_v`;
+    `overlap_0`, `mse_0`, ... of the layers of a generative v, the latent vector first, and
+    `overlap_u_0`, `mse_u_0`, ... of u; `matrix_mse` of u v^T, rho_u rho_v - q_u q_v;
     `free_entropy` is beta rho_u rho_v / (2 delta) - i. `overlap_pca` and, for generative priors,
     `overlap_lamp` are the squared cosines with v that spectral methods reach, the same on every
-    branch.
+    branch; with a generative u there is no formula for LAMP.
+
+    Without a mean of either spike nothing is found by message passing beyond delta = sqrt(beta R_u
+    R_v), R = rho^2 + sum over the layers below of what they add: (E phi^2)^2 + ratio (E z phi)^4
+    for one layer phi(z).
 
     Args:
-        prior_u: law of the components of u.
+        prior_u: law of the components of u, or a generative prior. Its network may not be one
+            whose input alone stays unknown (an even layer) or alone can be known exactly (labels
+            without noise); as `prior_v` it may.
         prior_v: law of the components of v, or a generative prior.
         beta: rows over columns, n / p, > 0; may be left unset where it is swept.
         delta: variance of the noise, > 0; may be left unset where it is swept.
@@ -106,9 +115,7 @@ class SpikedWishart(AbstractLowRankModel):
         SpikedWishart(prior_u=Gaussian(), prior_v=Rademacher(), beta=1.0, delta=0.5)
     """
 
-    prior_u: AbstractPrior = eqx.field(
-        converter=lambda x: instance("prior_u", x, AbstractPrior, "a prior, as `Gaussian()`")
-    )
+    prior_u: Spike = eqx.field(converter=lambda x: spike("prior_u", x))
     prior_v: Spike = eqx.field(converter=lambda x: spike("prior_v", x))
     beta: Any = parameter("beta", positive, default=UNSET)
     delta: Any = parameter("delta", positive, default=UNSET, unless="channel")
@@ -126,36 +133,49 @@ class SpikedWishart(AbstractLowRankModel):
     def subject(self) -> Subject:
         return Subject(len(self.chain()[1]) - 1, "_v")
 
-    def spikes(self) -> tuple[Spike, AbstractPrior]:
+    def spikes(self) -> tuple[Spike, Spike]:
         return self.prior_v, self.prior_u
 
     def chain(self) -> tuple[Law, Layers]:
-        law_u: Law = self.prior_u
+        source: Law = input_of(self.prior_u)
         if isinstance(self.prior_v, OneHot) and isinstance(self.prior_u, Gaussian):
-            law_u = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
-        end = Wishart(prior_u=law_u, beta=self.beta, delta=self.noise())
+            source = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
+        layers = layers_of(self.prior_u)
+        end = Wishart(prior_u=source, layers_u=layers, beta=self.beta, delta=self.noise())
         return ended(self.prior_v, end)
 
+    def rho_u(self) -> float:
+        """Second moment of a component of u."""
+        if isinstance(self.prior_u, AbstractPrior):
+            return float(self.prior_u.second_moment())
+        facts = self._facts().other
+        assert facts is not None
+        return float(facts.rho_z)
+
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
-        """One instance: Y (n, p), v, u and the layers below v; p = size, n = round(beta p)."""
-        weights, (v, *latent) = self.draw_spike(key, size)
+        """One instance: Y (n, p), v, u, the layers below v and those below u.
+
+        p = size and n = round(beta p), as near as the ratios of generative priors allow.
+        """
+        weights, (v, *latent) = self.draw_spike(self.prior_v, key, size)
         p = len(v)
-        n = max(1, round(float(self.beta) * p))
-        shape = (n, *v.shape[1:])
-        u = np.array(numeric(self.prior_u).sample(fold(key, "signal_u"), shape))
+        rows = max(1, round(float(self.beta) * p))
+        law_u = (self.laws() or self.spikes())[1]
+        weights_u, (u, *latent_u) = self.draw_spike(law_u, fold(key, "signal_u"), rows)
+        hidden = (u, *latent, *latent_u)
         if self.channel is not None:
             matrix = draw_rectangular(self.channel, fold(key, "matrix"), u, v)
-            return Instance(Data(weights, matrix), v, (u, *latent))
-        matrix = normal_matrix(fold(key, "matrix"), (n, p), float(self.delta) ** 0.5)
+            return Instance(Data(weights, matrix, weights_u), v, hidden)
+        matrix = normal_matrix(fold(key, "matrix"), (len(u), p), float(self.delta) ** 0.5)
         add_outer(matrix, u, v, p**-0.5)
-        return Instance(Data(weights, matrix), v, (u, *latent))
+        return Instance(Data(weights, matrix, weights_u), v, hidden)
 
     def pca(self, delta: float, rho: float) -> WishartPCA:
-        return WishartPCA(delta, float(self.beta), float(self.prior_u.second_moment()), rho)
+        return WishartPCA(delta, float(self.beta), self.rho_u(), rho)
 
     def linearized(self, law: SpectralLaw, delta: float) -> WishartLinearized:
         """With sqrt(rho_u) v in place of v, u has unit variance."""
-        rho_u = float(self.prior_u.second_moment())
+        rho_u = self.rho_u()
         scaled = SpectralLaw(rho_u * law.nodes, law.weights)
         return WishartLinearized(scaled, delta, float(self.beta))
 
@@ -165,7 +185,7 @@ class SpikedWishart(AbstractLowRankModel):
         if covariance is None:
             return pca_wishart(matrix, count, key=key)
         # with u of unit variance
-        rho_u = float(self.prior_u.second_moment())
+        rho_u = self.rho_u()
         known = replace(covariance, scale=rho_u * covariance.scale, ridge=rho_u * covariance.ridge)
         rho = rho_u * float(self._facts().rho_z)
         return lamp_wishart(matrix, known, float(self.noise()), rho, key=key)
@@ -173,7 +193,7 @@ class SpikedWishart(AbstractLowRankModel):
     def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
         """u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p), a direction at a time."""
         p, delta = problem.matrix.shape[1], problem.delta
-        rho_u, rho_v = float(self.prior_u.second_moment()), self.variances()[: np.size(variance)]
+        rho_u, rho_v = self.rho_u(), self.variances()[: np.size(variance)]
         V_u = rho_u / (1 + rho_u * (rho_v - variance) / delta)
         seen = Dense(problem.matrix).matvec(mean) / (delta * p**0.5)
         return V_u / (1 + V_u * variance / delta) * seen
@@ -181,5 +201,7 @@ class SpikedWishart(AbstractLowRankModel):
     def problem(self, data: Data) -> Problem:
         matrix = self.seen(data.observation)
         n, p = matrix.shape
-        v, u = side(self.prior_v, p, data.design), side((self.laws() or self.spikes())[1], n, None)
+        laws = self.laws() or self.spikes()
+        v = side(self.prior_v, p, data.design)
+        u = side(laws[1], n, data.design_u, "weights_u")
         return Problem(matrix, float(self.noise()), v, u)

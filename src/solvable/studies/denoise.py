@@ -31,7 +31,7 @@ from solvable.core.precision import require_x64
 from solvable.core.randomness import key_for
 from solvable.core.specification import replace as with_parameters
 from solvable.core.status import Status
-from solvable.models.low_rank import AbstractLowRankModel
+from solvable.models.low_rank import AbstractLowRankModel, Spike, layers_of
 from solvable.models.spiked_wigner import SpikedWigner
 from solvable.studies.curve import Progress, curve, require_set
 from solvable.studies.thresholds import thresholds
@@ -109,6 +109,7 @@ def denoise(
     matrix: Any,
     *,
     weights: Any = None,
+    weights_u: Any = None,
     center: bool = True,
     seed: int = 0,
     damping: float | str = "adaptive",
@@ -123,7 +124,8 @@ def denoise(
             units; without, scale and noise are estimated from it. With a channel it holds what
             the channel emits: a graph, counts, noise with outliers.
         matrix: symmetric, or n by p; float32 or float64; it is not changed.
-        weights: of the network of a generative prior, input first.
+        weights: of the network of a generative prior, input first; of v where there are two.
+        weights_u: of the network that generates u.
         center: subtract the mean of all entries (Wigner) or of every column (Wishart), unless a
             spike has a mean or the model a channel.
         seed: of the start of message passing.
@@ -159,7 +161,12 @@ def denoise(
         model, scale, noise = estimated(model, Y)
     else:
         scale, noise = 1.0, f"delta = {model.delta:.4g} as given; the matrix as it is."
-    data = Data(_weights(model, weights, Y.shape[1]), Y / scale if scale != 1 else Y)
+    v, u = model.spikes()
+    data = Data(
+        design=_weights("weights", v, weights, Y.shape[1]),
+        observation=Y / scale if scale != 1 else Y,
+        design_u=_weights("weights_u", u, weights_u, Y.shape[0]),
+    )
     options = {"damping": damping, "tolerance": tolerance, "max_steps": max_steps}
     outcome = model.solve(data, key_for(seed, "denoise"), **options)
     return _answer(model, outcome, scale, noise, judged(model, progress))
@@ -205,11 +212,11 @@ def _centered(model: AbstractLowRankModel, Y: np.ndarray, center: bool) -> np.nd
     if not center or model.channel is not None:
         return Y
     facts = model._facts()
-    _, u = model.spikes()
-    dark = float(facts.dark[-1]) + (0.0 if u is None else float(u.first_moment()) ** 2)
-    if dark > 1e-12:
+    other = facts.other
+    dark = float(facts.dark[-1]) + (0.0 if other is None else float(other.dark[-1]))
+    if not center or dark > 1e-12:
         return Y
-    return Y - (Y.mean() if u is None else Y.mean(axis=0))
+    return Y - (Y.mean() if other is None else Y.mean(axis=0))
 
 
 def with_shape(model: AbstractLowRankModel, Y: np.ndarray) -> AbstractLowRankModel:
@@ -219,22 +226,21 @@ def with_shape(model: AbstractLowRankModel, Y: np.ndarray) -> AbstractLowRankMod
     return with_parameters(model, {"beta": Y.shape[0] / Y.shape[1]})
 
 
-def _weights(model: AbstractLowRankModel, weights: Any, p: int) -> Any:
-    """The weights of a generative prior, once they fit."""
-    v, _ = model.spikes()
-    layers = getattr(v, "layers", ())
+def _weights(name: str, spike: Spike | None, weights: Any, size: int) -> Any:
+    """The weights of the network that generates a spike of a size, once they fit."""
+    layers = layers_of(spike)
     given = [] if weights is None else list(weights)
     if len(given) != len(layers):
         raise ValueError(
-            f"Argument `weights` must hold one matrix for each of {len(layers)} layers of the "
+            f"Argument `{name}` must hold one matrix for each of {len(layers)} layers of the "
             f"prior, but held {len(given)}."
         )
-    checked = [finite_matrix(f"weights[{k}]", w) for k, w in enumerate(given)]
+    checked = [finite_matrix(f"{name}[{k}]", w) for k, w in enumerate(given)]
     for k, w in enumerate(checked):
-        above = checked[k + 1].shape[1] if k + 1 < len(checked) else p
+        above = checked[k + 1].shape[1] if k + 1 < len(checked) else size
         if w.shape[0] != above:
             raise ValueError(
-                f"Argument `weights[{k}]` must have {above} rows, but had shape {w.shape}."
+                f"Argument `{name}[{k}]` must have {above} rows, but had shape {w.shape}."
             )
     return tuple(checked) or None
 
@@ -248,20 +254,20 @@ def estimated(
         ValueError: if the leading singular value is that of noise.
     """
     n, p = Y.shape
-    _, u = model.spikes()
-    rho_v = float(model._facts().rho_z)
-    if u is None:
+    facts = model._facts()
+    other, rho_v = facts.other, float(facts.rho_z)
+    if other is None:
         top = abs(pca_wigner(Y).eigenvalue)
         unit, edge = rho_v, 2.0
     else:
         beta = n / p
         top = pca_wishart(Y).eigenvalue ** 0.5
-        unit, edge = (beta * float(u.second_moment()) * rho_v) ** 0.5, 1 + beta**0.5
+        unit, edge = (beta * float(other.rho_z) * rho_v) ** 0.5, 1 + beta**0.5
     energy = float(np.vdot(Y, Y).astype(float)) / p
     strength, sigma = 0.0, 0.0
     for _ in range(_ROUNDS):  # the spike's own energy leaves the noise's little by little
         sigma = max(energy - strength**2, 0.0) ** 0.5 / n**0.5
-        strength = _strength(top, sigma, None if u is None else n / p)
+        strength = _strength(top, sigma, None if other is None else n / p)
     if top < _EDGE * edge * sigma or strength == 0:
         raise ValueError(
             f"Argument `delta` must be given, because no singular value leaves the noise: the "
