@@ -1,7 +1,7 @@
 """What spiked matrix models share: their theory is that of a chain which ends in a matrix.
 
 An instance is a noisy matrix; message passing is `algorithms.low_rank_amp`, whose estimates are
-measured in the order v, u, and the layers below v.
+measured in the order v, u, the layers below v, and those below u.
 """
 
 import dataclasses
