@@ -155,12 +155,7 @@ def denoise(
     model = with_shape(model, Y)
     require_set(model, {"delta"} if model.channel is None else set())
     Y = _centered(model, Y, center)
-    if model.channel is not None:
-        scale, noise = 1.0, f"delta = {model.noise():.4g} is that of {model.channel!r}."
-    elif model.delta is UNSET:
-        model, scale, noise = estimated(model, Y)
-    else:
-        scale, noise = 1.0, f"delta = {model.delta:.4g} as given; the matrix as it is."
+    model, scale, noise = _with_noise(model, Y)
     v, u = model.spikes()
     data = Data(
         design=_weights("weights", v, weights, Y.shape[1]),
@@ -170,6 +165,17 @@ def denoise(
     options = {"damping": damping, "tolerance": tolerance, "max_steps": max_steps}
     outcome = model.solve(data, key_for(seed, "denoise"), **options)
     return _answer(model, outcome, scale, noise, judged(model, progress))
+
+
+def _with_noise(
+    model: AbstractLowRankModel, Y: np.ndarray
+) -> tuple[AbstractLowRankModel, float, str]:
+    """The model with a delta, the scale of its units, and how they were found."""
+    if model.channel is not None:
+        return model, 1.0, f"delta = {model.noise():.4g} is that of {model.channel!r}."
+    if model.delta is UNSET:
+        return estimated(model, Y)
+    return model, 1.0, f"delta = {model.delta:.4g} as given; the matrix as it is."
 
 
 def _answer(
