@@ -163,7 +163,9 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         overlap, variance = order.both("overlap"), order.both("variance")
         seen = list(zip(overlap, variance, strict=True))
         for k, law in self._unit_laws():
-            seen[k] = law.traces(chain.shown(order.both("q_hat")[k]), FINE_ORDER)
+            q_hat = order.both("q_hat")[k]
+            overlap, lost = law.traces(chain.shown(q_hat), FINE_ORDER)
+            seen[k] = jnp.where(q_hat > 0, overlap, law.first_moment() ** 2), lost
         for k in sorted(range(len(labels)), key=lambda k: k != subject.layer):
             found[f"overlap{labels[k]}"], found[f"mse{labels[k]}"] = seen[k]
         layers = self.chain()[1]

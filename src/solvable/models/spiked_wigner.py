@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from solvable.algorithms.low_rank_amp import Problem

@@ -16,6 +16,7 @@ from solvable.algorithms.low_rank_spectral import (
     pca_wishart,
 )
 from solvable.bricks.chain import Layers
+from solvable.bricks.generative import Generative
 from solvable.bricks.low_rank import Wishart
 from solvable.bricks.matrix_channels.base import AbstractMatrixChannel
 from solvable.bricks.matrix_channels.matrices import draw_rectangular
@@ -23,7 +24,7 @@ from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.one_hot import OneHot
 from solvable.bricks.priors.vectors import AbstractVectorPrior, IsotropicRows
-from solvable.core.arguments import UNSET, fail, parameter, positive
+from solvable.core.arguments import UNSET, fail, instance, parameter, positive
 from solvable.core.instance import Data, Instance
 from solvable.core.random_matrix import WishartLinearized, WishartPCA
 from solvable.core.randomness import add_outer, fold, normal_matrix
@@ -73,6 +74,8 @@ CARD = dict(
     references=["miolane2017", "lesieur2017", "aubin2019"],
 )
 
+_NUMBERS = "a prior of numbers, as `Gaussian()` or `Generative(...)`"
+
 
 class SpikedWishart(AbstractLowRankModel):
     """Y = u v^T / sqrt(p) + xi, n rows and p columns, xi iid N(0, delta), n = beta p.
@@ -115,7 +118,9 @@ class SpikedWishart(AbstractLowRankModel):
         SpikedWishart(prior_u=Gaussian(), prior_v=Rademacher(), beta=1.0, delta=0.5)
     """
 
-    prior_u: Spike = eqx.field(converter=lambda x: spike("prior_u", x))
+    prior_u: AbstractPrior | Generative = eqx.field(
+        converter=lambda x: instance("prior_u", x, (AbstractPrior, Generative), _NUMBERS)
+    )
     prior_v: Spike = eqx.field(converter=lambda x: spike("prior_v", x))
     beta: Any = parameter("beta", positive, default=UNSET)
     delta: Any = parameter("delta", positive, default=UNSET, unless="channel")
