@@ -171,7 +171,7 @@ def test_thresholds_for_people_and_rerun(solvable):
 def test_phase(answer, solvable):
     axes = ["--x", "alpha=0.1:0.5:4", "--y", "rho=0.1,0.2,0.3"]
     spec = "GLM(prior=GaussBernoulli(rho=0.5), channel=Linear(delta=1e-6))"
-    document = answer("phase", spec, *axes)
+    document = answer("phase", spec, *axes, "--critical")
     assert (document["x"], document["y"]) == ("alpha", "rho")
     assert np.shape(document["map"]["phase"]) == (3, 4)
     assert {cell for row in document["map"]["phase"] for cell in row} <= {
@@ -182,7 +182,7 @@ def test_phase(answer, solvable):
         assert len(line["x"]) == len(line["y"]) == 3
         assert line["rigour"]
     assert {"critical_point", "tricritical_point"} <= set(document["points"])
-    code, table, _ = solvable("phase", spec, *axes, "--out", "out")
+    code, table, _ = solvable("phase", spec, *axes, "--critical", "--out", "out")
     assert code == 0
     assert "critical_end_point" in table
     assert "algorithmic" in table

@@ -144,8 +144,12 @@ def test_weak_recovery_is_first_order_beyond_a_third_cumulant(model, square):
 def test_phase_diagrams_hold_the_points_on_either_axis(found):
     model, wanted = SPECS["SparseRademacher"], found["SparseRademacher"]["critical_end_point"]
     deltas, rhos = ("delta", [0.005, 0.007, 0.01]), ("rho", [0.07, 0.085, 0.12])
-    upright = sv.phase_diagram(model, x=rhos, y=deltas).sel(point="critical_end_point")
-    lying = sv.phase_diagram(model, x=deltas, y=rhos).sel(point="critical_end_point")
+    upright = sv.phase_diagram(model, x=rhos, y=deltas, critical=True).sel(
+        point="critical_end_point"
+    )
+    lying = sv.phase_diagram(model, x=deltas, y=rhos, critical=True).sel(
+        point="critical_end_point"
+    )
     for data, rho, delta in ((upright, "x", "y"), (lying, "y", "x")):
         assert float(data[f"point_{rho}"]) == pytest.approx(wanted.parameter, abs=1e-9)
         assert float(data[f"point_{delta}"]) == pytest.approx(wanted.scale, abs=1e-9)

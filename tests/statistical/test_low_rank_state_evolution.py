@@ -117,9 +117,14 @@ def check(model, overlap, sizes, counts):
     assert_vanishes(runs, sizes, LEVEL)
 
 
-@pytest.mark.parametrize(("model", "overlap"), MODELS.values(), ids=MODELS.keys())
-def test_overlaps_follow_state_evolution(model, overlap):
-    check(model, overlap, (300, 1200), (64, 24))
+SLOW = ("two networks", "groups of columns")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=pytest.mark.slow) if x in SLOW else x for x in MODELS]
+)
+def test_overlaps_follow_state_evolution(name):
+    check(*MODELS[name], (300, 1200), (64, 24))
 
 
 @pytest.mark.parametrize("name", ["signs", "rectangular"])

@@ -12,11 +12,16 @@ from solvable.cli.grids import FORMS, read_grid
 X = Annotated[str, typer.Option("--x", metavar="GRID", help=f"Horizontal axis: {FORMS}.")]
 Y = Annotated[str, typer.Option("--y", metavar="GRID", help="Vertical axis, in the same forms.")]
 
+Critical = Annotated[
+    bool, typer.Option("--critical", help="Also where first-order lines end, as numbers.")
+]
+
 
 def phase(
     spec: Spec,
     x: X,
     y: Y,
+    critical: Critical = False,
     json: Json = False,
     out: Out = None,
     seed: Seed = "0",
@@ -44,7 +49,9 @@ def phase(
     from solvable.cli import tables
 
     with desk.working("phase diagram") as tell:
-        dataset = sv.phase_diagram(model, x=horizontal, y=vertical, progress=counted(tell))
+        dataset = sv.phase_diagram(
+            model, x=horizontal, y=vertical, critical=critical, progress=counted(tell)
+        )
     desk.save(dataset, "phase")
     desk.answer(io.document(dataset), lambda width: tables.phase(dataset, width))
     return int(io.failed(dataset))

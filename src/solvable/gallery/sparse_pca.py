@@ -85,6 +85,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         sv.parse(chosen["model"]),
         x=("delta", grids["delta"]),
         y=("rho", grids["rho"]),
+        critical=True,
         progress=lambda done, total: progress("phases", 0.8 + 0.2 * done / total),
     )
     attrs = {name: value for name, value in phases.attrs.items() if isinstance(value, str)}

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from solvable.core.arguments import boolean
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
 from solvable.core.thresholds import Threshold, absent
@@ -24,6 +25,7 @@ def phase_diagram(
     x: tuple[str, Any],
     y: tuple[str, Any],
     *,
+    critical: bool = False,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
     """Phases in two parameters.
@@ -37,16 +39,18 @@ def phase_diagram(
         model: a model with a replica free entropy.
         x: (name, values) of the horizontal axis.
         y: (name, values) of the vertical axis.
+        critical: also look for where first-order lines end between the ends of the axes, which
+            costs more than the map (see `critical_points`); one axis must be the scale parameter.
         progress: called with (rows done, rows in all).
 
     Returns:
         A data set: `boundary_NAME` (y), `boundary_NAME_error`, `boundary_NAME_status`, and `phase`
-        (y, x) with codes 0 easy, 1 hard, 2 impossible. If one axis is the scale parameter, also
-        where first-order lines end between the ends of the other (see `critical_points`):
-        `point_x`, `point_x_error`, `point_y`, `point_y_error` and `point_status` (point).
+        (y, x) with codes 0 easy, 1 hard, 2 impossible. If critical, also `point_x`,
+        `point_x_error`, `point_y`, `point_y_error` and `point_status` (point).
 
     Raises:
-        ValueError: if a name is unknown, both are the same, or a value is out of its domain.
+        ValueError: if a name is unknown, both are the same, a value is out of its domain, or
+            critical points are asked for where no axis is the scale parameter.
 
     Example:
         >>> import solvable as sv
@@ -61,6 +65,8 @@ def phase_diagram(
         raise ValueError(
             f"Argument `y` must name another parameter than `x`, but was `{y_name}` too."
         )
+    if boolean("critical", critical):
+        _scale_axis(model, (x_name, y_name))
     grids = checked_grids(model, dict([x, y]))
     require_set(model, {x_name, y_name})
     xs, ys = np.sort(grids[x_name]), grids[y_name]
@@ -71,8 +77,8 @@ def phase_diagram(
         codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
-    data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries)
-    return _with_points(data, model, (x_name, xs), (y_name, ys))
+    data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries, critical)
+    return _with_points(data, model, (x_name, xs), (y_name, ys)) if critical else data
 
 
 def _below(model: AbstractScalarReplicaModel, name: str, at: float) -> dict[str, float]:
@@ -89,15 +95,24 @@ def _with_points(
     x: tuple[str, np.ndarray],
     y: tuple[str, np.ndarray],
 ) -> "xr.Dataset":
-    """The data set with its critical points, if one axis is the scale parameter."""
+    """The data set with its critical points."""
+    scale_is_y = _scale_axis(model, (x[0], y[0])) == 1
+    found = _critical_points(model, *(x if scale_is_y else y))
+    return data.assign(_points(found, scale_is_y)).assign_coords(point=list(found))
+
+
+def _scale_axis(model: AbstractScalarReplicaModel, names: tuple[str, str]) -> int:
+    """Which of the axes is the scale parameter; ValueError if none is."""
     scale = model.scale_parameter
-    if scale is None:
-        return data
-    axes = [resolve(model, name) == resolve(model, scale) for name, _ in (x, y)]
-    if not any(axes):
-        return data
-    found = _critical_points(model, *(x if axes[1] else y))
-    return data.assign(_points(found, scale_is_y=axes[1])).assign_coords(point=list(found))
+    if scale is not None:
+        for axis, name in enumerate(names):
+            if resolve(model, name) == resolve(model, scale):
+                return axis
+    needed = f"`{scale}`" if scale is not None else "a scale parameter, which this model lacks,"
+    raise ValueError(
+        f"Argument `critical` must be False unless one axis is {needed}, but the axes were "
+        f"`{names[0]}` and `{names[1]}`."
+    )
 
 
 def _critical_points(
@@ -149,6 +164,7 @@ def _dataset(
     y: tuple[str, np.ndarray],
     codes: np.ndarray,
     boundaries: list[dict[str, Threshold]],
+    critical: bool,
 ) -> "xr.Dataset":
     import xarray as xr
 
@@ -164,7 +180,7 @@ def _dataset(
         status = np.array([t.status for t in column], dtype=np.int8)
         variables[f"boundary_{name}_status"] = (y_name, status)
     data = xr.Dataset(variables, coords={x_name: xs, y_name: ys})
-    made_with = {"x": [x_name, xs], "y": [y_name, ys]}
+    made_with = {"x": [x_name, xs], "y": [y_name, ys], "critical": critical}
     data.attrs = attributes("phase", "phase_diagram", model, made_with)
     data.attrs |= {"x": x_name, "y": y_name}
     return data
