@@ -157,11 +157,9 @@ def denoise(
     Y = _centered(model, Y, center)
     model, scale, noise = _with_noise(model, Y)
     v, u = model.spikes()
-    data = Data(
-        design=_weights("weights", v, weights, Y.shape[1]),
-        observation=Y / scale if scale != 1 else Y,
-        design_u=_weights("weights_u", u, weights_u, Y.shape[0]),
-    )
+    known = _weights("weights", v, weights, Y.shape[1])
+    known_u = _weights("weights_u", u, weights_u, Y.shape[0])
+    data = Data(known, Y / scale if scale != 1 else Y, known_u)
     options = {"damping": damping, "tolerance": tolerance, "max_steps": max_steps}
     outcome = model.solve(data, key_for(seed, "denoise"), **options)
     return _answer(model, outcome, scale, noise, judged(model, progress))
