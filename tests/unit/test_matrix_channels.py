@@ -171,7 +171,7 @@ def test_specifications():
             lambda: sv.curve(
                 sv.SpikedWigner(prior=sv.Rademacher(), channel=sv.PoissonCounts(rate=1.0))
             ),
-            "Argument `contrast` must be given or swept",
+            "Argument `channel.contrast` must be given or swept",
         ),
         (lambda: sv.BernoulliEdges(probability=1.0, contrast=1.0), "`probability` must be in"),
         (lambda: sv.BernoulliEdges(probability=0.5, contrast=0.0), "`contrast` must be finite"),

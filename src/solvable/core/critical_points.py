@@ -95,13 +95,15 @@ def _polished(table: Scan, guess: float) -> Dip | None:
 def departure(table: Scan, exact: bool) -> tuple[float, float]:
     """dh / d q_hat at q = 0, positive where a stable branch leaves it, and a bound on its error.
 
-    h is a power series in q_hat there.
+    h is a power series in q_hat there; NaN where the table does not reach that far down.
 
     Args:
         table: the scan of a model of which q = 0 is a fixed point that loses its stability.
         exact: False leaves out what only the error needs.
     """
     x, h = table.segments[0].x, table.segments[0].h
+    if not abs(h[0] - np.log(table.limits.weak_recovery)) < _NEAR:
+        return np.nan, np.nan  # the table begins where h is a series no more
     curve = table.model.curve
     # along a curve of several layers ln q_hat of the lowest rises at a rate of its own
     start, rate = (x[0], 1.0) if curve is None else _start(curve)
