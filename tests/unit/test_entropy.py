@@ -38,6 +38,7 @@ def test_linear_layers_follow_their_determinants():
     np.testing.assert_array_equal(found.status, Status.converged)
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_chain_gives_the_same():
     """Layer by layer, from the two ends, what the scan of all branches finds."""
     matrices = weights(120, 150, 90)
