@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.algorithms.programs import call
-from solvable.bricks.priors.vectors import AbstractVectorPrior, procrustes
+from solvable.bricks.priors.vectors import AbstractVectorPrior, nearest_turn
 from solvable.core.randomness import numpy_generator
 
 _TRIALS, _STEPS = 12, 25
-_EQUAL = 1e-6  # of the largest eigenvalue
+_SEEN = 1e-6  # of the largest eigenvalue
 
 
 class Directions(NamedTuple):
@@ -34,7 +34,7 @@ class Directions(NamedTuple):
 def directions(law: AbstractVectorPrior) -> Directions:
     """The principal directions of a prior."""
     values, axes = np.linalg.eigh(np.asarray(law.second_moments()))
-    kept = values > _EQUAL * values[-1]
+    kept = values > _SEEN * values[-1]
     return Directions(values[kept][::-1], axes[:, kept][:, ::-1])
 
 
@@ -65,23 +65,13 @@ def oriented(
     best, most = axes.T, -np.inf
     rng = numpy_generator(key)
     for _ in range(_TRIALS):
-        turn = _nearest(variances, rng.standard_normal((len(V), len(V)))) @ axes.T
+        turn = nearest_turn(variances, rng.standard_normal((len(V), len(V)))) @ axes.T
         for _ in range(_STEPS):
             found, evidence = call(_units, law, fields @ turn, A)
-            turn = _nearest(variances, fields.T @ np.asarray(found) @ axes) @ axes.T
+            turn = nearest_turn(variances, fields.T @ np.asarray(found) @ axes) @ axes.T
         if float(evidence) > most:
             best, most = turn, float(evidence)
     return best, covariance
-
-
-def _nearest(variances: np.ndarray, gram: np.ndarray) -> np.ndarray:
-    """The orthogonal matrix of largest overlap with `gram` that mixes equal directions only."""
-    turn = np.zeros_like(gram)
-    for value in variances:
-        same = np.flatnonzero(np.abs(variances - value) <= _EQUAL * variances[0])
-        block = np.ix_(same, same)
-        turn[block] = procrustes(np.eye(len(same)), gram[block])
-    return turn
 
 
 def _units(law: AbstractVectorPrior, B: Array, A: Array) -> tuple[Any, Array]:

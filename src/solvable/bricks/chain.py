@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import AbstractChannelLaw, without_bias
 from solvable.bricks.channels.hidden import AbstractHiddenChannel, hidden_averages
-from solvable.bricks.layer import AbstractLayer, Across, Partner
+from solvable.bricks.layer import AbstractLayer, Across, LayerMixing, Partner
 from solvable.bricks.priors.base import (
     AbstractAnalyticLaw,
     Law,
@@ -169,7 +169,7 @@ def _climb_to(partner: Partner, target: Array, nodes: int) -> Float[Array, " L"]
     start = jax.lax.fori_loop(0, _HALVINGS, halved, ends)[0]
 
     def gaps(point: Array) -> Array:
-        inner, order = _ascend(prior, layers, point, nodes)
+        inner, order, _ = _ascend(prior, layers, point, nodes)
         return jnp.stack([*inner, point[-1] + jnp.log(order.overlap[-1]) - target])
 
     def newton(_: int, point: Array) -> Array:
@@ -274,33 +274,33 @@ def closure(
     Before it come those of the other side of a matrix, and the equality of both sides' sizes.
     """
     end, partner, count = layers[-1], layers[-1].partner(), len(layers)
-    gaps, order = _ascend(prior, layers, log_q_hat[:count], nodes)
+    gaps, order, mixed = _ascend(prior, layers, log_q_hat[:count], nodes)
     if partner is not None:
-        inner, other = _ascend(partner.prior, partner.layers, log_q_hat[count:], nodes)
+        inner, other, _ = _ascend(partner.prior, partner.layers, log_q_hat[count:], nodes)
         order = order._replace(other=other)
         sizes = [x.q_hat[-1] * x.z_overlap[-1] for x in (order, other)]
         gaps += [*inner, jnp.log(sizes[0]) - jnp.log(partner.size * sizes[1])]
-    mixed = end.mixing(order.q_hat[-1], order.overlap[-1], order.variance[-1])
     gaps.append(end.level(order.q_hat[-1], mixed, nodes, order.across()))
     return jnp.stack(gaps), order
 
 
 def _ascend(
     prior: Law, layers: Layers, log_q_hat: Float[Array, " L"], nodes: int
-) -> tuple[list[Array], ChainOrder]:
-    """By how much the layers of one side below its last do not close, and the order parameters."""
+) -> tuple[list[Array], ChainOrder, LayerMixing]:
+    """By how much one side does not close below its last layer, the order, the last mixing."""
     q_hat = jnp.exp(log_q_hat)
     moments = prior_moments(prior, q_hat[0], nodes)
-    found, gaps = [], []
+    found, gaps, mixings = [], [], []
     for k, layer in enumerate(layers):
         q, V = moments.overlap, moments.variance
         mixed = layer.mixing(q_hat[k], q, V)
+        mixings.append(mixed)
         at = (mixed.overlap, mixed.variance)
         found.append((q_hat[k], q, V, moments.information, *at, mixed.coupling))
         if k < len(layers) - 1:
             moments = hidden_averages(hidden_law(layer), *at, q_hat[k + 1], hidden_order(nodes))
             gaps.append(jnp.log(mixed.snr) - jnp.log(moments.snr))
-    return gaps, _stacked(found)
+    return gaps, _stacked(found), mixings[-1]
 
 
 class HiddenPrior(NamedTuple):

@@ -7,7 +7,7 @@ minimum. The first-order line is where the potentials of the two continued branc
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -25,6 +25,7 @@ _SETTLED = 1e-11  # a last step so small means a fit to all digits
 _SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
 _LARGEST_SCALE = 1e4
 _BESIDE = 1e-4
+_Found = TypeVar("_Found")
 ALONE = 1e3  # for a difference of potentials where only one of two branches exists
 
 
@@ -64,8 +65,23 @@ class Threshold:
         return f"{self.name}: {self.value:.8g} +- {self.error_bound:.1g}"
 
 
+class AbstractFound(Mapping[str, _Found]):
+    """Results of a search by name."""
+
+    found: dict[str, _Found]
+
+    def __getitem__(self, name: str) -> _Found:
+        return self.found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
 @dataclass(frozen=True)
-class Thresholds(Mapping[str, Threshold]):
+class Thresholds(AbstractFound[Threshold]):
     """All thresholds of a model in one parameter, by name; prints itself.
 
     Attributes:
@@ -77,15 +93,6 @@ class Thresholds(Mapping[str, Threshold]):
     model: str
     parameter: str
     found: dict[str, Threshold]
-
-    def __getitem__(self, name: str) -> Threshold:
-        return self.found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.found)
-
-    def __len__(self) -> int:
-        return len(self.found)
 
     def __str__(self) -> str:
         lines = [f"Thresholds of {self.model} in {self.parameter}"]

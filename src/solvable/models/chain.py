@@ -160,8 +160,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
     def observables(self, order: ChainOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlaps and errors of every layer, free entropy, information, errors of prediction."""
         subject, labels, found = self.subject(), self.labels(), {}
-        overlap, variance = order.both("overlap"), order.both("variance")
-        seen = list(zip(overlap, variance, strict=True))
+        seen = list(zip(order.both("overlap"), order.both("variance"), strict=True))
         for k, law in self._unit_laws():
             q_hat = order.both("q_hat")[k]
             overlap, lost = law.traces(chain.shown(q_hat), FINE_ORDER)

@@ -326,16 +326,21 @@ def _default_start(
     return spectral.start(problem.prior, problem.channels[0], data, key)
 
 
-def informed(
-    law: Any, truth: Any, overlap: float, key: PRNGKeyArray, shift: np.ndarray | None = None
-) -> Start:
-    """The posterior of units given themselves in as much noise as leaves an overlap."""
+def snr_of(law: Any, overlap: float) -> float:
+    """The signal-to-noise ratio, in all directions of a vector, that leaves units an overlap."""
 
     def excess(log_q_hat: float) -> float:
         return float(_overlap(law, jnp.exp(log_q_hat))) - overlap
 
     root: Any = scipy.optimize.brentq(excess, np.log(1e-10), np.log(1e10))
-    q_hat = float(np.exp(root))
+    return float(np.exp(root))
+
+
+def informed(
+    law: Any, truth: Any, overlap: float, key: PRNGKeyArray, shift: np.ndarray | None = None
+) -> Start:
+    """The posterior of units given themselves in as much noise as leaves an overlap."""
+    q_hat = snr_of(law, overlap)
     truth = np.asarray(truth)
     noise = np.asarray(jax.random.normal(key, truth.shape))
     field = jnp.asarray(q_hat * truth + np.sqrt(q_hat) * noise)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 from scipy.cluster.vq import kmeans2
-from scipy.sparse.linalg import eigsh
 from scipy.special import ndtr
 
+from solvable.algorithms.eigenvectors import leading_eigenvectors
 from solvable.bricks.priors.one_hot import OneHot
 from solvable.core.randomness import numpy_generator
 
 _TRIALS = 10  # starts of k-means
+_TOLERANCE = 1e-10  # of eigenvectors
 _REACH, _NODES = 10.0, 160  # standard deviations and nodes of a Gaussian average
 
 
@@ -33,7 +34,10 @@ def spectral_communities(
         A point of `OneHot(k)` for every node.
     """
     rng = numpy_generator(key)
-    _, vectors = eigsh(matrix, k - 1, which="LA", v0=rng.standard_normal(len(matrix)))
+    start = rng.standard_normal(len(matrix))
+    vectors = leading_eigenvectors(
+        lambda x: matrix @ x, start, k - 1, tolerance=_TOLERANCE
+    ).vectors
     if k == 2:
         return OneHot(k=2).points()[(vectors[:, 0] > 0).astype(int)]
     best, least = np.zeros(len(matrix), dtype=int), np.inf

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
-import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from solvable.algorithms.designs import Dense
@@ -198,7 +197,7 @@ class SpikedWishart(AbstractLowRankModel):
     def memory(self, problem: Problem, mean: Any, variance: Any) -> Any:
         """u = V_u / (1 + V_u V_v / delta) Y v / (delta sqrt p), a direction at a time."""
         p, delta = problem.matrix.shape[1], problem.delta
-        rho_u, rho_v = self.rho_u(), self.variances()[: np.size(variance)]
+        rho_u, rho_v = self.rho_u(), self.variances()
         V_u = rho_u / (1 + rho_u * (rho_v - variance) / delta)
         seen = Dense(problem.matrix).matvec(mean) / (delta * p**0.5)
         return V_u / (1 + V_u * variance / delta) * seen

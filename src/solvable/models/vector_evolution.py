@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jaxtyping import Array, Float
 
 from solvable.bricks.priors.vectors import AbstractVectorPrior, VectorMoments
 from solvable.core.quadrature import ORDER
+from solvable.models.chain_instances import snr_of
 
 
 def evolve_vectors(
@@ -22,8 +22,8 @@ def evolve_vectors(
     """Observables along q_v -> q_v(beta q_u(q_v / delta) / delta), or q_v -> q_v(q_v / delta).
 
     The start is the posterior of v given itself in noise of equal size in all directions, as
-    `informed_start` makes it. Where there is a u it lags one behind v: an iteration finds it from
-    the means of v that it starts with.
+    `informed_start` makes it. An iteration finds u from the means of v that it starts with, and
+    then v from u.
 
     Args:
         laws: of v, and of u unless the matrix is symmetric.
@@ -34,7 +34,8 @@ def evolve_vectors(
     """
     v, *others = laws
     ends = ("_v", "_u") if others else ("",)
-    found = _given(v, float(start[f"overlap{ends[0]}"]))
+    known = snr_of(v, float(start[f"overlap{ends[0]}"])) * jnp.eye(v.width)
+    found = _moments(v, known)
     u = _blind(others[0]) if others else found
     path = [(found, u)]
     for _ in range(iterations):
@@ -49,24 +50,11 @@ def evolve_vectors(
         for end, one in zip(ends, pair, strict=False):
             observed.setdefault(f"overlap{end}", []).append(float(jnp.trace(one.overlap)))
             observed.setdefault(f"mse{end}", []).append(float(jnp.trace(one.variance)))
-        products = [
-            jnp.sum((a.overlap + a.variance) * (b.overlap + b.variance)) for a, b in [pair]
-        ]
-        matrix = float(products[0] - jnp.sum(pair[0].overlap * pair[1].overlap))
-        observed.setdefault("matrix_mse", []).append(matrix)
+        a, b = pair
+        signal = jnp.sum((a.overlap + a.variance) * (b.overlap + b.variance))
+        error = float(signal - jnp.sum(a.overlap * b.overlap))
+        observed.setdefault("matrix_mse", []).append(error)
     return {name: np.array(column) for name, column in observed.items()}
-
-
-def _given(law: AbstractVectorPrior, overlap: float) -> VectorMoments:
-    """The moments at a multiple of the identity with this trace of the overlap."""
-    identity = jnp.eye(law.width)
-
-    def excess(log_q_hat: float) -> float:
-        q_hat = jnp.exp(log_q_hat) * identity
-        return float(jnp.trace(_moments(law, q_hat).overlap)) - overlap
-
-    root = scipy.optimize.brentq(excess, np.log(1e-10), np.log(1e10))
-    return _moments(law, jnp.exp(jnp.asarray(root)) * identity)
 
 
 def _blind(law: AbstractVectorPrior) -> VectorMoments:

@@ -1,7 +1,7 @@
 """`critical_points`: where the first-order lines of a model end, in two of its parameters."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from solvable.core.critical_points import deepest_dip, departure
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
 from solvable.core.status import Status
-from solvable.core.thresholds import FirstOrder, Threshold
+from solvable.core.thresholds import AbstractFound, FirstOrder, Threshold
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.curve import Progress, checked_grids, require_set
@@ -46,7 +46,7 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True)
-class CriticalPoints(Mapping[str, Place]):
+class CriticalPoints(AbstractFound[Place]):
     """The critical points of a model by name; prints itself.
 
     Attributes:
@@ -60,15 +60,6 @@ class CriticalPoints(Mapping[str, Place]):
     scale_name: str
     parameter_name: str
     found: dict[str, Place]
-
-    def __getitem__(self, name: str) -> Place:
-        return self.found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.found)
-
-    def __len__(self) -> int:
-        return len(self.found)
 
     def __str__(self) -> str:
         names = f"{self.scale_name}, {self.parameter_name}"

@@ -16,7 +16,7 @@ from solvable.bricks.priors.vectors import (
     VectorMoments,
     VectorPosterior,
     mixture_posterior,
-    procrustes,
+    nearest_turn,
 )
 from solvable.core.arguments import (
     array,
@@ -326,7 +326,9 @@ def symmetries(
     _, values, rows = np.linalg.svd(means)
     rank = int(np.sum(values > _SAME * size))
     across = rows[rank:].T
-    turned = across @ _turned(across, np.tensordot(weights, spreads, 1), mean, truth) @ across.T
+    variances, axes = np.linalg.eigh(across.T @ np.tensordot(weights, spreads, 1) @ across)
+    axes = across @ axes
+    turned = axes @ nearest_turn(variances, (mean @ axes).T @ (truth @ axes)) @ axes.T
     back = np.linalg.pinv(means, rcond=_SAME)
     found = [np.eye(law.width)]
     count = len(weights)
@@ -342,20 +344,3 @@ def symmetries(
                 found.append(G)
                 break
     return found
-
-
-def _turned(
-    across: np.ndarray, spread: np.ndarray, mean: np.ndarray, truth: np.ndarray
-) -> np.ndarray:
-    """In the basis `across`: rotations among directions of equal variance, signs of the others."""
-    values, vectors = np.linalg.eigh(across.T @ spread @ across)
-    R = np.zeros((len(values), len(values)))
-    first = 0
-    while first < len(values):
-        last = int(np.searchsorted(values, values[first] + 1e-6 * max(abs(values[-1]), 1e-300)))
-        last = max(last, first + 1)
-        axes = vectors[:, first:last]
-        basis = across @ axes
-        R += axes @ procrustes(mean @ basis, truth @ basis) @ axes.T
-        first = last
-    return R

@@ -12,7 +12,7 @@ Where more than one S is stable at the same t, the one that is reached from S = 
 """
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,6 +22,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.bricks.priors.base import AbstractAnalyticLaw, PriorMoments
 from solvable.bricks.priors.gaussian import Gaussian
+
+_EQUAL = 1e-6  # of the largest variance
 
 
 class VectorMoments(NamedTuple):
@@ -209,7 +211,19 @@ def _norm(matrix: Array) -> Array:
     return jnp.sqrt(jnp.sum(matrix**2))
 
 
-def procrustes(moved: Any, target: Any) -> Float[np.ndarray, "d d"]:
-    """The orthogonal G that minimizes |moved G - target|."""
-    left, _, right = np.linalg.svd(np.asarray(moved).T @ np.asarray(target))
-    return left @ right
+def nearest_turn(
+    variances: Float[np.ndarray, " d"], gram: Float[np.ndarray, "d d"]
+) -> Float[np.ndarray, "d d"]:
+    """The orthogonal G that mixes directions of equal variance only and maximizes Tr G^T gram.
+
+    With gram = moved^T target it is the one that minimizes |moved G - target|; a direction whose
+    variance no other has keeps its axis and chooses its sign.
+    """
+    turn = np.zeros_like(gram)
+    equal = _EQUAL * np.max(np.abs(variances), initial=0.0)
+    for value in variances:
+        same = np.flatnonzero(np.abs(variances - value) <= equal)
+        block = np.ix_(same, same)
+        left, _, right = np.linalg.svd(gram[block])
+        turn[block] = left @ right
+    return turn
