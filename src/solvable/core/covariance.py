@@ -1,4 +1,4 @@
-"""Covariances of Gaussian fields on the sphere: Q(x) = sum_c q_c x^(k_c), and their derivatives."""
+"""Covariances of Gaussian fields on a sphere: Q(x) = sum_c q_c x^(k_c), and its derivatives."""
 
 from dataclasses import dataclass
 from typing import Any
