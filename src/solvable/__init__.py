@@ -24,6 +24,7 @@ _HOMES = {
     "MultiLayer": "solvable.models.multi_layer",
     "SpikedWigner": "solvable.models.spiked_wigner",
     "SpikedWishart": "solvable.models.spiked_wishart",
+    "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
     "Generative": "solvable.bricks.generative",
     "Layer": "solvable.bricks.layer",
     "Gaussian": "solvable.bricks.priors.gaussian",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from solvable.core.status import Status
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
+    from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart
     from solvable.studies.critical_points import critical_points

@@ -11,6 +11,7 @@ from solvable.core.branches import Limits
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import Specification
 from solvable.core.status import Status
+from solvable.core.thresholds import Threshold
 
 Order = Any  # any pytree of order parameters
 
@@ -103,6 +104,21 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
     @abstractmethod
     def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
         """Observables that are no branch's own but other methods', at many scales."""
+
+
+class AbstractThresholdModel(Specification):
+    """A model with thresholds of its own beside the five of its replica theory."""
+
+    @abstractmethod
+    def own_thresholds(
+        self, parameter: str, found: Mapping[str, Threshold]
+    ) -> dict[str, Threshold]:
+        """Thresholds by name in a parameter; one of the five takes the place of what was found.
+
+        Args:
+            parameter: in which to look.
+            found: the five.
+        """
 
 
 class AbstractEquivalentModel(Specification):

@@ -12,7 +12,7 @@ from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.critical_points import Place, locate
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import CANDIDATES, distances, in_parameter, in_scale, search
+from solvable.studies.thresholds import CANDIDATES, distances, in_parameter, in_scale
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,7 +73,7 @@ def phase_diagram(
     codes, boundaries = np.zeros((len(ys), len(xs)), dtype=np.int8), []
     for row, value in enumerate(ys):
         here = replace(model, {y_name: float(value)})
-        boundaries.append(_boundaries(here, x_name, xs))
+        boundaries.append(in_parameter(here, x_name, xs))
         codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
@@ -140,14 +140,6 @@ def _points(found: dict[str, Place], scale_is_y: bool) -> dict[str, tuple[str, A
     }
 
 
-def _boundaries(
-    model: AbstractScalarReplicaModel, name: str, values: np.ndarray
-) -> dict[str, Threshold]:
-    if name == model.scale_parameter:
-        return in_parameter(model)
-    return search(model, name, values)
-
-
 def _phase(below: dict[str, float]) -> int:
     """From the distances below each transition, NaN where it does not exist."""
     first, weak = below["information_theoretic"], below["weak_recovery"]
@@ -175,7 +167,8 @@ def _dataset(
         column = [row.get(name, absent(name)) for row in boundaries]
         value = [np.nan if t.value is None else t.value for t in column]
         error = [np.nan if t.error_bound is None else t.error_bound for t in column]
-        variables[f"boundary_{name}"] = (y_name, value)
+        basis = {"rigour": one for t in column if (one := t.rigour) is not None}
+        variables[f"boundary_{name}"] = (y_name, value, basis)
         variables[f"boundary_{name}_error"] = (y_name, error)
         status = np.array([t.status for t in column], dtype=np.int8)
         variables[f"boundary_{name}_status"] = (y_name, status)

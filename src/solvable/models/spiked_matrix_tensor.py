@@ -1,0 +1,236 @@
+"""The mixed spiked matrix-tensor model: a signal on the sphere, seen in a matrix and a tensor."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable.core.arguments import UNSET, integer, parameter, positive
+from solvable.core.branches import TRIVIAL_LOWEST, Limits, level
+from solvable.core.covariance import Covariance
+from solvable.core.specification import inject, numeric
+from solvable.core.status import Status
+from solvable.core.thresholds import Threshold
+from solvable.models import sphere
+from solvable.models.base import AbstractScalarReplicaModel, AbstractThresholdModel, Shared
+from solvable.models.sphere import SphereCoordinate, SphereOrder
+
+CARD = dict(
+    kind="model",
+    name="SpikedMatrixTensor",
+    summary="a signal on the sphere in a noisy matrix and a noisy tensor of order p",
+    parameters={
+        "delta2": "> 0, variance of the matrix's noise, or None for no matrix",
+        "deltap": "> 0, variance of the tensor's noise, or None for no tensor",
+        "p": "an integer >= 3, order of the tensor",
+    },
+    observables=["overlap", "mse", "free_entropy", "mutual_information", "overlap_ml_amp"],
+    thresholds=[
+        "weak_recovery",
+        "information_theoretic",
+        "algorithmic",
+        "spinodal_uninformed",
+        "spinodal_informed",
+    ],
+    rigour="theorem",
+    references=["lesieur2017tensor", "mannelli2020marvels"],
+)
+
+_SPACING = 0.25
+_FLOOR = 1e-7  # a scale below all that is asked for
+_MARGIN = 0.5
+
+
+def _noise(name: str, value: Any) -> Any:
+    return None if value is None else positive(name, value)
+
+
+class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
+    """Y_ij = x_i x_j / sqrt(N) + xi, T = sqrt((p-1)!) x_i1 ... x_ip / N^((p-1)/2) + xi, |x|^2 = N.
+
+    The noise is N(0, delta2) for i < j and N(0, deltap) for i1 < ... < ip. With
+
+        Q(m) = m^2 / (2 delta2) + m^p / (p deltap),
+
+    the free entropy per component is max_m Phi(m), Phi = ln(1 - m) / 2 + m / 2 + Q(m) / 2, whose
+    stationarity, m = Q'(m) / (1 + Q'(m)), is the fixed point of AMP's state evolution (Lesieur et
+    al. 2017; Sarao Mannelli et al. 2020). `overlap` is m, up to the sign for even p, `mse` 1 - m,
+    `mutual_information` Q(1) / 2 - Phi, and `overlap_ml_amp` where AMP for the maximum-likelihood
+    estimator ends from a random start.
+
+    Args:
+        delta2: noise of the matrix, > 0, or None for no matrix; may be left unset where swept.
+        deltap: noise of the tensor, > 0, or None for no tensor; likewise.
+        p: order of the tensor, at least 3.
+
+    Raises:
+        ValueError: if a noise is not positive, p no integer of at least 3, or nothing is seen.
+
+    Example:
+        >>> import solvable as sv
+        >>> model = sv.SpikedMatrixTensor(deltap=1.0, p=3)
+        >>> round(sv.thresholds(model, "delta2")["algorithmic"].value, 8)
+        1.0
+    """
+
+    delta2: float | None = parameter("delta2", _noise, default=UNSET)
+    deltap: float | None = parameter("deltap", _noise, default=UNSET)
+    p: int = eqx.field(static=True, kw_only=True, converter=lambda p: integer("p", p, low=3))
+
+    def __check_init__(self) -> None:
+        if self.delta2 is None and self.deltap is None:
+            raise ValueError(
+                "Argument `deltap` must be a number where there is no matrix, but was None."
+            )
+
+    @property
+    def scale_parameter(self) -> str:
+        return "deltap" if self.delta2 is None else "delta2"
+
+    @property
+    def scale_power(self) -> int:
+        return -1
+
+    def covariance(self) -> Covariance:
+        """Q."""
+        powers, coefficients = [], []
+        for power, noise in ((2, self.delta2), (self.p, self.deltap)):
+            if noise is not None:
+                powers.append(power)
+                coefficients.append(1 / (power * noise))
+        return Covariance(tuple(powers), tuple(coefficients))
+
+    # ---- order parameters
+
+    def update(self, order: SphereOrder) -> SphereOrder:
+        """One step of state evolution, q_hat = Q'(m)."""
+        return sphere.order_at(self.covariance().slope(order.overlap))
+
+    def free_entropy(
+        self, order: SphereOrder, nodes: int = 0, copies: Any = 1.0
+    ) -> Float[Array, ""]:
+        """Phi(m)."""
+        return sphere.free_entropy(order, self.covariance())
+
+    def observables(self, order: SphereOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
+        """Overlap, its error, free entropy and information."""
+        free_entropy = self.free_entropy(order)
+        return {
+            "overlap": order.overlap,
+            "mse": order.variance,
+            "free_entropy": free_entropy,
+            "mutual_information": self.covariance()(1.0) / 2 - free_entropy,
+        }
+
+    def starts(self) -> dict[str, SphereOrder]:
+        """Next to no overlap, and full overlap."""
+        uninformed = sphere.order_at(jnp.asarray(np.exp(TRIVIAL_LOWEST)))
+        return {"uninformed": uninformed, "informed": self.update(_known())}
+
+    # ---- the coordinate
+
+    def level(self, order: SphereOrder) -> Float[Array, ""]:
+        """ln of 1 / delta2, or of 1 / deltap without a matrix, at which a point is fixed.
+
+        1 / delta2 = 1 + q_hat - m^(p-2) / deltap, negative where the tensor alone shows more. The
+        logarithm then goes on falling, smoothly, below every scale: no root lies there, and what
+        rises from it is a branch that exists at all of them.
+        """
+        m = order.overlap
+        if self.delta2 is None:
+            return jnp.log1p(order.q_hat) - (self.p - 2) * jnp.log(m)
+        if self.deltap is None:
+            return jnp.log1p(order.q_hat)
+        rest = 1 + order.q_hat - m ** (self.p - 2) / self.deltap
+        positive = jnp.log(jnp.maximum(rest, _FLOOR))
+        below = -jnp.log1p(jnp.maximum(1 - rest / _FLOOR, 0.0))
+        return positive + below
+
+    def coordinate(
+        self, limits: Limits, scale_range: tuple[float, float]
+    ) -> tuple[SphereCoordinate, np.ndarray, np.ndarray]:
+        """ln q_hat, with a table that is finer beside places that only the tensor reaches."""
+        bare = numeric(inject(self, {self.scale_parameter: 1.0}))
+        deltap = None if self.delta2 is None else self.deltap
+        top = np.log(scale_range[1] + (0.0 if deltap is None else 1 / deltap)) + _MARGIN
+        count = int(np.ceil((top - TRIVIAL_LOWEST) / _SPACING))
+        x = np.linspace(TRIVIAL_LOWEST, top, max(count, 16) + 1)
+        if deltap is not None:
+            near = _SPACING * 0.8 ** np.arange(80)
+            edges = self._edges(deltap)
+            x = np.unique(np.concatenate([x, *(edge + np.r_[-near, near] for edge in edges)]))
+        problem = SphereCoordinate(bare)
+        return problem, x, level(problem, x)
+
+    def _edges(self, deltap: float) -> list[float]:
+        """ln q_hat where the tensor alone shows as much as is asked: m^(p-2) (1 - m) = deltap."""
+        best = (self.p - 2) / (self.p - 1)
+        if best ** (self.p - 2) * (1 - best) <= deltap:
+            return []
+        polynomial = np.zeros(self.p)
+        polynomial[:2], polynomial[-1] = [1.0, -1.0], deltap
+        roots = np.roots(polynomial)
+        real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0) & (roots.real < 1)]
+        return [float(np.log(m / (1 - m))) for m in np.sort(real)]
+
+    def own_thresholds(
+        self, parameter: str, found: Mapping[str, Threshold]
+    ) -> dict[str, Threshold]:
+        """Transitions at any noise of the matrix where the tensor alone suffices."""
+        own: dict[str, Threshold] = {}
+        if parameter == "delta2" and self.deltap is not None:
+            for name, deltap in sphere.tensor_thresholds(self.p).items():
+                if self.deltap < deltap:
+                    own[name] = replace(
+                        found[name], value=np.inf, error_bound=0.0, status=Status.converged
+                    )
+        return own
+
+    # ---- the ends
+
+    def limits(self) -> Limits:
+        """m = 0 is a fixed point; m = 1 never is."""
+        return Limits(
+            trivial=True,
+            weak_recovery=np.inf if self.delta2 is None else 1.0,
+            weak_recovery_error=0.0,
+            recovered=False,
+            recovery=np.nan,
+            perfect=np.nan,
+            highest_response=1.0,
+        )
+
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Phi(0) = 0."""
+        return np.zeros(len(scales))
+
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """Nothing is known at m = 0."""
+        zero = np.zeros(len(scales))
+        known = [self._at(scale).covariance()(1.0) / 2 for scale in scales]
+        found = {"overlap": zero, "mse": zero + 1, "free_entropy": zero}
+        return found | {"mutual_information": np.array(known)}
+
+    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """There is no noise but the channels'."""
+        return np.zeros(len(scales))
+
+    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
+        """Where AMP for the maximum-likelihood estimator ends."""
+        found = [sphere.ml_amp_overlap(self._at(scale).covariance()) for scale in scales]
+        return {"overlap_ml_amp": Shared(np.array(found), Status.converged, "replica")}
+
+    def _at(self, scale: float) -> "SpikedMatrixTensor":
+        return inject(self, {self.scale_parameter: 1 / float(scale)})
+
+
+def _known() -> SphereOrder:
+    return SphereOrder(jnp.asarray(np.inf), jnp.ones(()), jnp.zeros(()))
