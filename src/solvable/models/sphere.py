@@ -1,8 +1,8 @@
-"""Replica theory of a signal on the sphere in a Gaussian field: the order parameter is one overlap.
+"""Replica theory of a signal on the sphere in a Gaussian field; the order parameter is an overlap.
 
 A field of covariance N Q(x . x' / N) that is tilted by a signal x* shows of it what an additive
-Gaussian channel of signal-to-noise ratio q_hat = Q'(m) does (Lesieur et al. 2017, Sarao Mannelli et
-al. 2020): m = q_hat / (1 + q_hat), with the replica free entropy
+Gaussian channel of signal-to-noise ratio q_hat = Q'(m) does (Lesieur et al. 2017; Sarao Mannelli
+et al. 2020): m = q_hat / (1 + q_hat), with the replica free entropy
 
     Phi(m) = 1/2 ln(1 - m) + m / 2 + Q(m) / 2.
 """
@@ -85,7 +85,8 @@ def ml_amp_overlap(Q: Covariance) -> float:
         return 0.0
     m = np.linspace(0.0, 1.0, _POINTS + 1)[1:]
     below = int(np.argmax(gain(m) < 0))
-    return float(brentq(gain, m[below - 1] if below else 1e-12, m[below], xtol=1e-14))
+    root: Any = brentq(gain, m[below - 1] if below else 1e-12, m[below], xtol=1e-14)
+    return float(root)
 
 
 @lru_cache
@@ -100,8 +101,8 @@ def tensor_thresholds(p: int) -> dict[str, float]:
     def gain(m: float) -> float:
         return 0.5 * np.log1p(-m) + m / 2 + m**2 / (2 * p * (1 - m))
 
-    first = float(brentq(gain, fold, 1 - 1e-9, xtol=1e-15))
+    first: Any = brentq(gain, fold, 1 - 1e-9, xtol=1e-15)
     return {
         "spinodal_informed": fold ** (p - 2) * (1 - fold),
-        "information_theoretic": first ** (p - 2) * (1 - first),
+        "information_theoretic": float(first ** (p - 2) * (1 - first)),
     }

@@ -42,6 +42,9 @@ CARD = dict(
 
 _SPACING = 0.25
 _FLOOR = 1e-7  # a scale below all that is asked for
+_ROUNDING = 1e-12  # of the difference of what is asked for and what the tensor shows
+_FLAT = 1e-3  # slope of that difference where two such places merge
+_DENSITY = 4.5  # points in a factor e towards such a place
 _MARGIN = 0.5
 
 
@@ -146,9 +149,9 @@ class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
         if self.deltap is None:
             return jnp.log1p(order.q_hat)
         rest = 1 + order.q_hat - m ** (self.p - 2) / self.deltap
-        positive = jnp.log(jnp.maximum(rest, _FLOOR))
-        below = -jnp.log1p(jnp.maximum(1 - rest / _FLOOR, 0.0))
-        return positive + below
+        floor = jnp.maximum(_FLOOR, _ROUNDING * (1 + order.q_hat))
+        above = jnp.log(jnp.maximum(rest, floor))
+        return above - jnp.log1p(jnp.maximum(1 - rest / floor, 0.0))
 
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
@@ -160,14 +163,15 @@ class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
         count = int(np.ceil((top - TRIVIAL_LOWEST) / _SPACING))
         x = np.linspace(TRIVIAL_LOWEST, top, max(count, 16) + 1)
         if deltap is not None:
-            near = _SPACING * 0.8 ** np.arange(80)
-            edges = self._edges(deltap)
-            x = np.unique(np.concatenate([x, *(edge + np.r_[-near, near] for edge in edges)]))
+            x = np.unique(np.concatenate([x, *self._near_edges(deltap)]))
         problem = SphereCoordinate(bare)
         return problem, x, level(problem, x)
 
-    def _edges(self, deltap: float) -> list[float]:
-        """ln q_hat where the tensor alone shows as much as is asked: m^(p-2) (1 - m) = deltap."""
+    def _near_edges(self, deltap: float) -> list[np.ndarray]:
+        """Points ever closer to where the level falls below every scale, as it does there.
+
+        The tensor alone then shows as much as is asked, m^(p-2) (1 - m) = deltap.
+        """
         best = (self.p - 2) / (self.p - 1)
         if best ** (self.p - 2) * (1 - best) <= deltap:
             return []
@@ -175,7 +179,14 @@ class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
         polynomial[:2], polynomial[-1] = [1.0, -1.0], deltap
         roots = np.roots(polynomial)
         real = roots.real[(np.abs(roots.imag) < 1e-8) & (roots.real > 0) & (roots.real < 1)]
-        return [float(np.log(m / (1 - m))) for m in np.sort(real)]
+        found = []
+        for m in real:
+            q_hat = m / (1 - m)
+            floor = max(_FLOOR, _ROUNDING * (1 + q_hat))
+            closest = floor / max(abs(q_hat - (self.p - 2)), _FLAT)
+            near = np.geomspace(_SPACING, closest, int(_DENSITY * np.log(_SPACING / closest)))
+            found.append(np.log(q_hat) + np.r_[-near, near])
+        return found
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]

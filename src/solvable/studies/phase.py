@@ -7,12 +7,12 @@ import numpy as np
 from solvable.core.arguments import boolean
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
-from solvable.core.thresholds import Threshold, absent
+from solvable.core.thresholds import NAMES, Threshold, absent
 from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.critical_points import Place, locate
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import CANDIDATES, distances, in_parameter, in_scale
+from solvable.studies.thresholds import CANDIDATES, distances, in_parameter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,19 +74,21 @@ def phase_diagram(
     for row, value in enumerate(ys):
         here = replace(model, {y_name: float(value)})
         boundaries.append(in_parameter(here, x_name, xs))
-        codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
+        codes[row] = [_phase(_below(here, x_name, float(at), boundaries[-1])) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
     data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries, critical)
     return _with_points(data, model, (x_name, xs), (y_name, ys)) if critical else data
 
 
-def _below(model: AbstractScalarReplicaModel, name: str, at: float) -> dict[str, float]:
-    """By how much, in ln scale, a value of a parameter is below each transition."""
+def _below(
+    model: AbstractScalarReplicaModel, name: str, at: float, found: dict[str, Threshold]
+) -> dict[str, float]:
+    """By how much, in ln scale, a value is below each transition of those found in a parameter."""
     if name != model.scale_parameter:
         return distances(replace(model, {name: at}))
-    scale = model.scale_power * np.log(at)
-    return {transition: t.log_value() - scale for transition, t in in_scale(model).items()}
+    ahead = {each: found[each].log_value() - np.log(at) for each in NAMES}
+    return {each: model.scale_power * value for each, value in ahead.items()}
 
 
 def _with_points(
@@ -167,7 +169,8 @@ def _dataset(
         column = [row.get(name, absent(name)) for row in boundaries]
         value = [np.nan if t.value is None else t.value for t in column]
         error = [np.nan if t.error_bound is None else t.error_bound for t in column]
-        basis = {"rigour": one for t in column if (one := t.rigour) is not None}
+        rigour = next((t.rigour for t in column if t.rigour), None)
+        basis = {"rigour": rigour} if rigour else {}
         variables[f"boundary_{name}"] = (y_name, value, basis)
         variables[f"boundary_{name}_error"] = (y_name, error)
         status = np.array([t.status for t in column], dtype=np.int8)

@@ -321,12 +321,16 @@ def _root(
     except LostError:
         return absent(name)
     here = float(found.root)
+    if np.isnan(here):  # infinite at an end
+        return absent(name)
     level, own = exactly(here)
     following = here - _ROUGHLY * (high - low) if here > low else high
     for _ in range(_ROUNDS):
         before, below = here, level
         here = following
         level, own = exactly(here)
+        if np.isnan(level - below):  # with all digits there is none any more
+            return absent(name)
         slope = (level - below) / (here - before)
         following = float(np.clip(here - level / slope, low, high)) if slope else here
         if following == here or abs(level) <= max(_FOUND, 0.01 * own):
