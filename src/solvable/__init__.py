@@ -16,6 +16,7 @@ _HOMES = {
     "phase_diagram": "solvable.studies.phase",
     "critical_points": "solvable.studies.critical_points",
     "experiment": "solvable.studies.experiment",
+    "dynamics": "solvable.studies.dynamics",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
     "parse": "solvable.core.specification",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from solvable.studies.critical_points import critical_points
     from solvable.studies.curve import curve
     from solvable.studies.denoise import denoise
+    from solvable.studies.dynamics import dynamics
     from solvable.studies.entropy import entropy
     from solvable.studies.experiment import experiment
     from solvable.studies.infer import infer

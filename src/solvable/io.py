@@ -265,12 +265,13 @@ def dumps(document: Mapping[str, Any], indent: int | None = None) -> str:
 
 
 def document(dataset: xr.Dataset) -> dict[str, Any]:
-    """The JSON document of a data set from `curve`, `phase_diagram`, `experiment`, `entropy`."""
+    """The JSON document of a data set from a study."""
     makers = {
         "curve": _curve,
         "phase": _phase,
         "experiment": _experiment,
         "entropy": _entropy,
+        "dynamics": _dynamics,
     }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
@@ -335,6 +336,38 @@ def _entropy(dataset: xr.Dataset) -> dict[str, Any]:
             "status": statuses(dataset.status.values),
         },
     }
+
+
+def series(dataset: xr.Dataset) -> list[str]:
+    """The names of the observables that a dynamics follows in time."""
+    own = ("_mean", "_standard_error")
+    return [
+        str(name)
+        for name, column in dataset.data_vars.items()
+        if column.dims == ("time",) and name != "error_bound" and not str(name).endswith(own)
+    ]
+
+
+TWO_TIMES = ("correlation", "response", "integrated_response")
+
+
+def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
+    found = {"model": dataset.attrs["model"], "times": dataset["time"].values}
+    found |= {name: dataset[name].values for name in series(dataset)}
+    if "waiting" in dataset.dims:
+        found |= {name: dataset[name].values for name in ("waiting", *TWO_TIMES)}
+    found["error_bound"] = dataset["error_bound"].values
+    found["status"] = statuses(int(dataset["status"]))
+    simulated = measured(dataset)
+    if simulated:
+        found["simulation"] = {
+            name: {
+                "mean": dataset[f"{name}_mean"].values,
+                "standard_error": dataset[f"{name}_standard_error"].values,
+            }
+            for name in simulated
+        }
+    return found
 
 
 def _curve(dataset: xr.Dataset) -> dict[str, Any]:

@@ -253,6 +253,31 @@ def entropy(dataset: xr.Dataset) -> list[Any]:
     return [Text(title), table(columns, rows)]
 
 
+def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
+    """Observables of a dynamics in time, and what a simulation found."""
+    names, simulated = io.series(dataset), io.measured(dataset)
+    step = math.ceil(dataset.sizes["time"] / MAX_ROWS)
+    rows = []
+    for k in range(0, dataset.sizes["time"], step):
+        at = dataset.isel(time=k)
+        row = [number(float(at[name])) for name in ("time", *names, "error_bound")]
+        for name in simulated:
+            row.append(plus_minus(*(float(at[f"{name}_{x}"]) for x in ("mean", "standard_error"))))
+        rows.append(row)
+    columns = ["time", *names, "error bound", *(f"{name} (simulated)" for name in simulated)]
+    attrs, status = dataset.attrs, Status(int(dataset["status"]))
+    title = (
+        f"{heading(dataset)}  |  temperature {attrs['temperature']:g}, initial overlap "
+        f"{attrs['initial_overlap']:g}"
+    )
+    notes = [footnote(f"status: {status.name}")]
+    if not status.is_answer:
+        notes = [footnote(f"status: {status.name}: {status.advice}")]
+    if step > 1:
+        notes.append(footnote(f"One in {step} times is shown; --json and --out give all of them."))
+    return [Text(title), table(columns, rows), *notes]
+
+
 def _float(value: Any) -> float | None:
     """A number of a JSON document, where infinities are texts."""
     return None if value is None else float(value)

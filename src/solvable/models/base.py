@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.branches import Limits
+from solvable.core.covariance import Covariance
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import Specification
 from solvable.core.status import Status
@@ -127,6 +128,18 @@ class AbstractEquivalentModel(Specification):
     @abstractmethod
     def equivalent(self) -> AbstractScalarReplicaModel:
         """The model with the same fixed points and observables, whose scale is a parameter."""
+
+
+class AbstractDynamicsModel(Specification):
+    """A model whose signal Langevin dynamics on the sphere looks for."""
+
+    @abstractmethod
+    def covariance(self) -> Covariance:
+        """Q: N Q(x . y / N) is the covariance of the energy at x and y."""
+
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """The names of its terms."""
 
 
 class AbstractInstanceModel(Specification):

@@ -16,7 +16,12 @@ from solvable.core.specification import inject, numeric
 from solvable.core.status import Status
 from solvable.core.thresholds import Threshold
 from solvable.models import sphere
-from solvable.models.base import AbstractScalarReplicaModel, AbstractThresholdModel, Shared
+from solvable.models.base import (
+    AbstractDynamicsModel,
+    AbstractScalarReplicaModel,
+    AbstractThresholdModel,
+    Shared,
+)
 from solvable.models.sphere import SphereCoordinate, SphereOrder
 
 CARD = dict(
@@ -52,7 +57,9 @@ def _noise(name: str, value: Any) -> Any:
     return None if value is None else positive(name, value)
 
 
-class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
+class SpikedMatrixTensor(
+    AbstractScalarReplicaModel, AbstractThresholdModel, AbstractDynamicsModel
+):
     """Y_ij = x_i x_j / sqrt(N) + xi, T = sqrt((p-1)!) x_i1 ... x_ip / N^((p-1)/2) + xi, |x|^2 = N.
 
     The noise is N(0, delta2) for i < j and N(0, deltap) for i1 < ... < ip. With
@@ -106,6 +113,11 @@ class SpikedMatrixTensor(AbstractScalarReplicaModel, AbstractThresholdModel):
                 powers.append(power)
                 coefficients.append(1 / (power * noise))
         return Covariance(tuple(powers), tuple(coefficients))
+
+    def channels(self) -> tuple[str, ...]:
+        """The observations that there are."""
+        noises = {"matrix": self.delta2, "tensor": self.deltap}
+        return tuple(name for name, noise in noises.items() if noise is not None)
 
     # ---- order parameters
 

@@ -1,0 +1,164 @@
+"""`dynamics`: Langevin dynamics and gradient flow, in infinite dimension and simulated."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from solvable import io
+from solvable.core.arguments import array, boolean, fail, instance, integer, non_negative, positive
+from solvable.core.precision import require_x64
+from solvable.core.two_time import TwoTimeSolution, solve
+from solvable.models.base import AbstractDynamicsModel
+from solvable.studies.curve import Progress, require_set
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_PARTS = 1000  # of a progress bar
+
+
+def dynamics(
+    model: AbstractDynamicsModel,
+    times: Any,
+    *,
+    temperature: float = 1.0,
+    initial_overlap: float = 1e-4,
+    waiting: Any = (),
+    annealing: Any = None,
+    tolerance: float = 1e-4,
+    simulate: bool = False,
+    size: int = 500,
+    instances: int = 8,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Langevin dynamics at a temperature T, gradient flow at T = 0, of a planted spherical field.
+
+    dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of a given
+    overlap with the signal. For N -> infinity overlap, C(t, t') and R(t, t') obey closed equations
+    (`core.two_time`), here the theory; T = 1 samples the posterior, T = 0 descends the
+    log-likelihood.
+
+    Args:
+        model: such as `SpikedMatrixTensor`.
+        times: rising, >= 0, at which observables are wanted; up to 1e6 and more.
+        temperature: T >= 0.
+        initial_overlap: m(0), in [-1, 1]; a small one stands for the fluctuation of a random
+            start, 0 for none.
+        waiting: times t' <= the last of `times`, for which C(t, t'), R(t, t') and the integrated
+            response F(t, t') = int_t'^t R(t, s) ds are wanted at all `times` t >= t'.
+        annealing: None, or (C, tau) for a tensor at the temperature T_p(t) = 1 + C exp(-t / tau)
+            in units of T: it multiplies deltap in the student's energy (Sarao Mannelli et al.
+            2020).
+        tolerance: of the theory; the overlap's is relative.
+        simulate: also run the dynamics at finite size.
+        size: N of the simulation.
+        instances: of the simulation, each with a start of its own.
+        seed: of the simulation.
+        progress: called with (parts done, parts in all).
+
+    Returns:
+        A data set with dim time: `overlap`, `mu`, `energy`, the energy of each channel as
+        `energy_matrix` and `energy_tensor`, `error_bound` (the largest of those of the first
+        three), and one `status`; with `waiting`, `correlation`, `response`, `integrated_response`
+        (waiting, time). With `simulate`, `<observable>_mean` and `_standard_error`. Times that a
+        run which lost its accuracy did not reach are left out.
+
+    Raises:
+        ValueError: if an argument is out of its range, or a parameter of the model unset.
+
+    Example:
+        >>> import solvable as sv
+        >>> model = sv.SpikedMatrixTensor(delta2=0.2, deltap=1.0, p=3)
+        >>> sv.dynamics(model, times=[1.0, 3.0]).overlap.values.round(6)
+        array([0.001207, 0.033045])
+    """
+    require_x64()
+    instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
+    require_set(model, set())
+    asked = {
+        "times": array("times", times, ndim=1),
+        "temperature": non_negative("temperature", temperature),
+        "initial_overlap": initial_overlap,
+        "waiting": array("waiting", waiting, ndim=1, allow_empty=True),
+        "annealing": _annealing(annealing),
+        "tolerance": positive("tolerance", tolerance),
+        "simulate": boolean("simulate", simulate),
+        "size": integer("size", size, low=2),
+        "instances": integer("instances", instances, low=1),
+    }
+    integer("seed", seed, low=0)
+    found = _theory(model, asked, progress)
+    data = _dataset(model, found, asked["waiting"], asked["times"])
+    if simulate:
+        pass
+    data.attrs = io.attributes("dynamics", "dynamics", model, asked)
+    data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
+    return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
+
+
+def _annealing(value: Any) -> tuple[float, float] | None:
+    """Amplitude and time of the schedule, checked."""
+    if value is None:
+        return None
+    both = array("annealing", value, shape=(2,))
+    return non_negative("annealing", both[0]), positive("annealing", both[1])
+
+
+def _theory(
+    model: AbstractDynamicsModel, asked: dict[str, Any], progress: Progress | None
+) -> TwoTimeSolution:
+    times, waiting = asked["times"], asked["waiting"]
+    if len(waiting) and (waiting.min() < 0 or waiting.max() > times[-1]):
+        raise fail("waiting", f"hold times from 0 to {times[-1]:g}", waiting.tolist())
+    schedule = None
+    if asked["annealing"] is not None:
+        schedule = _Schedule(model.channels(), *asked["annealing"])
+    return solve(
+        model.covariance(),
+        asked["temperature"],
+        asked["initial_overlap"],
+        times,
+        pairs=[(t, s) for s in waiting for t in times if t >= s],
+        tolerance=asked["tolerance"],
+        schedule=schedule,
+        progress=None if progress is None else lambda x: progress(int(_PARTS * x), _PARTS),
+    )
+
+
+class _Schedule:
+    """1 / T_p(t) of the tensor, T_p = 1 + C exp(-t / tau), and one of the matrix."""
+
+    def __init__(self, channels: tuple[str, ...], height: float, time: float) -> None:
+        self.channels, self.height, self.time = channels, height, time
+
+    def __call__(self, times: np.ndarray) -> np.ndarray:
+        cool = 1 / (1 + self.height * np.exp(-np.asarray(times) / self.time))
+        return np.array(
+            [cool if name == "tensor" else np.ones_like(cool) for name in self.channels]
+        )
+
+
+def _dataset(
+    model: AbstractDynamicsModel, found: TwoTimeSolution, waiting: np.ndarray, times: np.ndarray
+) -> "xr.Dataset":
+    import xarray as xr
+
+    columns: dict[str, Any] = {
+        "overlap": ("time", found.overlap),
+        "mu": ("time", found.mu),
+        "energy": ("time", found.energy),
+    }
+    for name, energy in zip(model.channels(), found.channel_energies, strict=True):
+        columns[f"energy_{name}"] = ("time", energy)
+    columns["error_bound"] = ("time", found.error_bound)
+    columns["status"] = ((), np.int8(found.status))
+    coords = {"time": found.times}
+    if len(waiting):
+        coords["waiting"] = waiting
+        place = {pair: k for k, pair in enumerate(map(tuple, found.pairs))}
+        index = np.array([[place.get((t, s), -1) for t in found.times] for s in waiting])
+        for name in ("correlation", "response", "integrated_response"):
+            values = np.append(getattr(found, name), np.nan)
+            columns[name] = (("waiting", "time"), values[index])
+    return xr.Dataset(columns, coords=coords)
