@@ -1,4 +1,4 @@
-"""Complexity of minima: parts against integrals, maxima against grids, the bulk of simple fields."""
+"""Complexity of minima: parts against integrals, maxima against grids, simple fields."""
 
 import numpy as np
 import pytest

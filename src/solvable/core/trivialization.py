@@ -9,8 +9,9 @@ the matrix part of the field makes. An isolated minimum solves
 and Sigma = 0 there exactly while its Hessian has a gap, (1 - m^2) Q''(1) < Q'(1). Where the gap
 closes it shatters into many: Sigma > 0. Three lines follow: where complexity vanishes at m = 0
 (`trivialization`), on all of the hill about the equator (`trivialization_equator`) and everywhere
-(`trivialization_all_m`). For even powers the first two are one. For odd ones the minimum of m < 0
-may be the last to be shattered: there are spurious minima beyond the second line then, if few.
+(`trivialization_all_m`). Without a cubic term the top of the hill is at m = 0 and the first two
+are one; with it the top is at m < 0. The minimum of m < 0 may be the last to be shattered: below
+the second line of noise there are spurious minima then, if few.
 """
 
 from collections.abc import Callable
@@ -115,7 +116,7 @@ def trivialization_equator(family: Family, low: float = LOW, high: float = HIGH)
         low, high: 0 < low < high, between which it is looked for.
 
     Returns:
-        The smallest root, or no_branch. For even fields it is `trivialization`.
+        The smallest root, or no_branch. It is `trivialization` without a cubic term.
 
     Raises:
         ValueError: for an empty interval.
