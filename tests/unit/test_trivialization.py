@@ -16,7 +16,7 @@ from solvable.core.trivialization import (
     trivialization_equator,
 )
 
-OVERLAPS = np.linspace(-0.9995, 0.9995, 39_981)
+OVERLAPS = np.linspace(-0.9995, 0.9995, 19_991)
 
 
 def mixed(p, delta_p):

@@ -27,11 +27,11 @@ from solvable.core.status import Status
 from solvable.core.thresholds import Threshold
 from solvable.core.transition_lines import HIGH, LOW, Family, levels
 
-_COUNT = 501
+_COUNT = 301
 _CLIMB = np.linspace(-0.998, 0.998, 2 * _COUNT - 1)  # the equator is in the middle
 _ZOOMS, _ZOOM_COUNT = 4, 64
 _ZOOM = np.linspace(-1.0, 1.0, _ZOOM_COUNT + 1)  # holds 0, where the top is for even fields
-_LEVELS = 150
+_LEVELS = 100
 _SIZES = np.linspace(0.0, 1.0, _COUNT)
 
 
