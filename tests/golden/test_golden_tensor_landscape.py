@@ -16,7 +16,7 @@ from solvable.core.transition_lines import (
 from solvable.core.trivialization import (
     equatorial_complexity,
     trivialization,
-    trivialization_equator,
+    trivialization_all_m,
 )
 
 GOLDEN = tomllib.loads(
@@ -35,7 +35,7 @@ def label(case):
 
 @pytest.mark.parametrize("case", GOLDEN["trivialization"], ids=label)
 def test_trivialization(case):
-    center, equator = trivialization(family(case)), trivialization_equator(family(case))
+    center, equator = trivialization(family(case)), trivialization_all_m(family(case))
     assert 1 / center.value == pytest.approx(case["center"], abs=case["tolerance"])
     assert 1 / equator.value == pytest.approx(case["equator"], abs=case["tolerance"])
     if "equator_overlap" in case:

@@ -13,7 +13,7 @@ from solvable.core.trivialization import (
     isolated_minima,
     trivialization,
     trivialization_all_m,
-    trivialization_equator,
+    trivialization_everywhere,
 )
 
 OVERLAPS = np.linspace(-0.9995, 0.9995, 19_991)
@@ -44,7 +44,7 @@ def test_isolated_minima(delta_2):
 
 def test_a_minimum_shatters_where_its_gap_closes():
     family = mixed(3, 1.0)
-    line = trivialization_all_m(family).value
+    line = trivialization_everywhere(family).value
     for delta_2, shattered in ((line - 1e-3, False), (line + 1e-3, True)):
         lower, _ = isolated_minima(family(delta_2))
         assert (lower.marginality > 1) is shattered
@@ -63,14 +63,14 @@ def test_shattering_is_where_both_conditions_of_a_polynomial_hold(delta_p):
         return slope * np.sqrt(1 - m**2) - m * np.sqrt(a + 1 / delta_p)
 
     m = scipy.optimize.brentq(second, -0.69, -0.3)
-    line = trivialization_all_m(mixed(3, delta_p))
+    line = trivialization_everywhere(mixed(3, delta_p))
     assert 1 / line.value == pytest.approx((1 / m**2 - 2) / delta_p, rel=1e-11)
 
 
 @pytest.mark.parametrize("p, delta_p", [(3, 0.3), (3, 2.0), (4, 0.5), (5, 1.0)])
 def test_nothing_is_left_below_the_last_line(p, delta_p):
     family = mixed(p, delta_p)
-    last = trivialization_all_m(family)
+    last = trivialization_everywhere(family)
     assert last.status == Status.converged
     below = complexity_at_overlap(family(last.value * 0.99), OVERLAPS).complexity
     assert below.max() < 1e-14
@@ -82,7 +82,7 @@ def test_nothing_is_left_below_the_last_line(p, delta_p):
 def test_lines_with_a_cubic_term(delta_p):
     family = mixed(3, delta_p)
     center, equator, last = (
-        line(family) for line in (trivialization, trivialization_equator, trivialization_all_m)
+        line(family) for line in (trivialization, trivialization_all_m, trivialization_everywhere)
     )
     assert last.value <= equator.value < center.value
     assert max(line.error_bound for line in (center, equator, last)) < 1e-10
@@ -105,7 +105,7 @@ def test_lines_with_a_cubic_term(delta_p):
 def test_without_a_cubic_term_the_lines_are_one(p, delta_p):
     center, equator, last = (
         line(mixed(p, delta_p))
-        for line in (trivialization, trivialization_equator, trivialization_all_m)
+        for line in (trivialization, trivialization_all_m, trivialization_everywhere)
     )
     assert equator.value == pytest.approx(center.value, abs=1e-11)
     assert last.value == pytest.approx(center.value, abs=1e-11)
@@ -117,4 +117,4 @@ def test_no_line():
     assert line.status == Status.no_branch
     assert line.value is None
     with pytest.raises(ValueError, match="Argument `low` must be positive"):
-        trivialization_all_m(mixed(3, 1.0), -1.0, 1.0)
+        trivialization_everywhere(mixed(3, 1.0), -1.0, 1.0)

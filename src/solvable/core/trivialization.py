@@ -8,10 +8,10 @@ the matrix part of the field makes. An isolated minimum solves
 
 and Sigma = 0 there exactly while its Hessian has a gap, (1 - m^2) Q''(1) < Q'(1). Where the gap
 closes it shatters into many: Sigma > 0. Three lines follow: where complexity vanishes at m = 0
-(`trivialization`), on all of the hill about the equator (`trivialization_equator`) and everywhere
-(`trivialization_all_m`). Without a cubic term the top of the hill is at m = 0 and the first two
-are one; with it the top is at m < 0. The minimum of m < 0 may be the last to be shattered: below
-the second line of noise there are spurious minima then, if few.
+(`trivialization`), at all m of the hill about the equator (`trivialization_all_m`) and at isolated
+minima as well (`trivialization_everywhere`). Without a cubic term the top of the hill is at m = 0
+and the first two are one; with it the top is at m < 0. The isolated minimum of m < 0 may be the
+last to be shattered: above the third line of noise there are spurious minima then, if few.
 """
 
 from collections.abc import Callable
@@ -89,12 +89,15 @@ def equatorial_complexity(field: Covariance) -> tuple[float, float] | None:
     return m, float(top.complexity)
 
 
-def trivialization(family: Family, low: float = LOW, high: float = HIGH) -> Threshold:
+def trivialization(
+    family: Family, low: float = LOW, high: float = HIGH, rising: bool = True
+) -> Threshold:
     """Below which level of noise no minima of m = 0 are expected: Sigma(0) = 0.
 
     Args:
         family: the field at a level of noise, such as D2 -> Covariance(...).
         low, high: 0 < low < high, between which it is looked for.
+        rising: whether complexity rises with the level; else the largest root counts.
 
     Returns:
         The smallest root, or no_branch.
@@ -105,15 +108,18 @@ def trivialization(family: Family, low: float = LOW, high: float = HIGH) -> Thre
     Source: Sarao Mannelli et al. 2019a.
     """
     roots = parameter_roots(lambda value: _sigma(family(value), 0.0), levels(low, high, _LEVELS))
-    return _smallest("trivialization", roots)
+    return _last("trivialization", roots, rising)
 
 
-def trivialization_equator(family: Family, low: float = LOW, high: float = HIGH) -> Threshold:
+def trivialization_all_m(
+    family: Family, low: float = LOW, high: float = HIGH, rising: bool = True
+) -> Threshold:
     """Below which level of noise Sigma < 0 on all of the hill about the equator.
 
     Args:
         family: the field at a level of noise.
         low, high: 0 < low < high, between which it is looked for.
+        rising: whether complexity rises with the level; else the largest root counts.
 
     Returns:
         The smallest root, or no_branch. It is `trivialization` without a cubic term.
@@ -123,18 +129,21 @@ def trivialization_equator(family: Family, low: float = LOW, high: float = HIGH)
 
     Source: Sarao Mannelli et al. 2019a.
     """
-    return _smallest("trivialization_equator", _equator_roots(family, low, high))
+    return _last("trivialization_all_m", _equator_roots(family, low, high), rising)
 
 
-def trivialization_all_m(family: Family, low: float = LOW, high: float = HIGH) -> Threshold:
+def trivialization_everywhere(
+    family: Family, low: float = LOW, high: float = HIGH, rising: bool = True
+) -> Threshold:
     """Below which level of noise Sigma <= 0 everywhere, and 0 at isolated minima only.
 
-    The smaller of `trivialization_equator` and of the level at which an isolated minimum, here
+    The smaller of `trivialization_all_m` and of the level at which an isolated minimum, here
     one of m < 0, shatters: (1 - m^2) Q''(1) = Q'(1).
 
     Args:
         family: the field at a level of noise.
         low, high: 0 < low < high, between which it is looked for.
+        rising: whether complexity rises with the level; else the largest root counts.
 
     Returns:
         The smallest root, or no_branch.
@@ -147,7 +156,7 @@ def trivialization_all_m(family: Family, low: float = LOW, high: float = HIGH) -
     roots = _equator_roots(family, low, high)
     for sign in (-1.0, 1.0):
         roots += parameter_roots(_marginality(family, sign), levels(low, high, _LEVELS))
-    return _smallest("trivialization_all_m", tuple(sorted(roots)))
+    return _last("trivialization_everywhere", tuple(sorted(roots)), rising)
 
 
 def _equator_roots(family: Family, low: float, high: float) -> tuple[ParameterRoot, ...]:
@@ -188,7 +197,9 @@ def _stable(field: Covariance, sign: float) -> list[float]:
     return [sign * float(solve(pull, *cell, xtol=1e-15)) for cell in cells]
 
 
-def _smallest(name: str, roots: tuple[ParameterRoot, ...]) -> Threshold:
+def _last(name: str, roots: tuple[ParameterRoot, ...], rising: bool) -> Threshold:
+    """The root beyond which there is no complexity any more, on the side where there is less."""
     if not roots:
         return Threshold(name, None, None, Status.no_branch)
-    return Threshold(name, roots[0].value, roots[0].error_bound, roots[0].status)
+    root = roots[0 if rising else -1]
+    return Threshold(name, root.value, root.error_bound, root.status)

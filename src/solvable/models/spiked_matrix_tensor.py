@@ -1,6 +1,6 @@
 """The mixed spiked matrix-tensor model: a signal on the sphere, seen in a matrix and a tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from solvable.core.branches import TRIVIAL_LOWEST, Limits, level
 from solvable.core.covariance import Covariance
 from solvable.core.specification import inject, numeric
 from solvable.core.status import Status
-from solvable.core.thresholds import Threshold
-from solvable.models import sphere
+from solvable.core.thresholds import Threshold, absent
+from solvable.models import sphere, tensor_lines
 from solvable.models.base import (
     AbstractDynamicsModel,
     AbstractScalarReplicaModel,
@@ -40,9 +40,17 @@ CARD = dict(
         "algorithmic",
         "spinodal_uninformed",
         "spinodal_informed",
+        "langevin",
+        "langevin_lower",
+        "langevin_upper",
+        "gradient_flow",
+        "ml_amp",
+        "trivialization",
+        "trivialization_all_m",
+        "trivialization_everywhere",
     ],
     rigour="theorem",
-    references=["lesieur2017tensor", "mannelli2020marvels"],
+    references=["lesieur2017tensor", "mannelli2020marvels", "mannelli2019passed"],
 )
 
 _SPACING = 0.25
@@ -203,15 +211,33 @@ class SpikedMatrixTensor(
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]
     ) -> dict[str, Threshold]:
-        """Transitions at any noise of the matrix where the tensor alone suffices."""
-        own: dict[str, Threshold] = {}
-        if parameter == "delta2" and self.deltap is not None:
-            for name, deltap in sphere.tensor_thresholds(self.p).items():
-                if self.deltap < deltap:
-                    own[name] = replace(
-                        found[name], value=np.inf, error_bound=0.0, status=Status.converged
-                    )
+        """Lines of the dynamics and of the landscape, and what a tensor that suffices alone moves.
+
+        `langevin` (T = 1) and `gradient_flow` (T = 0): where dynamics from random starts leaves
+        threshold states, a conjecture (Sarao Mannelli et al. 2019, 2020). `langevin` is
+        `algorithmic` where there are none, else `langevin_lower`; for even p states may exist
+        between `langevin_lower` and `langevin_upper` only. `ml_amp`: where message passing for
+        maximum likelihood leaves m = 0. `trivialization`: where the annealed complexity of minima
+        at m = 0 vanishes, `trivialization_all_m` on all of the hill about m = 0, and
+        `trivialization_everywhere` at isolated minima of negative overlap too.
+        """
+        own = self._suffices(parameter, found)
+        own |= {name: absent(name) for name in tensor_lines.NAMES}
+        if parameter in ("delta2", "deltap") and None not in (self.delta2, self.deltap):
+            in_matrix = parameter == "delta2"
+            own |= tensor_lines.lines(self._family(parameter), self.p, in_matrix, found)
         return own
+
+    def _family(self, parameter: str) -> Callable[[float], Covariance]:
+        return lambda value: inject(self, {parameter: value}).covariance()
+
+    def _suffices(self, parameter: str, found: Mapping[str, Threshold]) -> dict[str, Threshold]:
+        """Transitions at any noise of the matrix where the tensor alone suffices."""
+        if parameter != "delta2" or self.deltap is None:
+            return {}
+        always = {"value": np.inf, "error_bound": 0.0, "status": Status.converged}
+        limits = sphere.tensor_thresholds(self.p)
+        return {n: replace(found[n], **always) for n, x in limits.items() if self.deltap < x}
 
     # ---- the ends
 
