@@ -194,15 +194,15 @@ class Sums:
         """Nothing summed yet."""
         products = _products(x, shape.order - 3)
         pairs = _pairs(x).astype(dtype) if shape.order > 3 else None
-        # whole columns are contiguous, as BLAS has them
+        # whole columns are contiguous, as BLAS takes and returns them
         return cls(
             shape,
-            x,
+            np.asarray(x, order="F"),
             np.asarray(x, dtype, order="F"),
             products,
             pairs,
             np.zeros(x.shape[1]),
-            np.zeros(x.shape),
+            np.zeros(x.shape, order="F"),
             np.zeros(products[-1].shape),
             _Blas.of(dtype),
         )
@@ -214,7 +214,7 @@ class Sums:
         for j, first, entries in slabs:
             rows = slice(first, first + len(entries))
             y = self._applied(j, rows, entries)
-            s = np.sum(self.x[j + 1 :] * y, axis=0) / 2
+            s = np.einsum("ik,ik->k", self.x[j + 1 :], y) / 2
             c = self.x[j]
             self.value[...] += c * s
             self.gradient[j] += s
@@ -248,7 +248,7 @@ class Sums:
             return blas.symm(1.0, full, above, lower=1)
         sums = self.products[-1][rows].T.astype(entries.dtype) @ entries
         found = [blas.spmv(side, 1.0, sums[k], above[:, k], lower=1) for k in range(count)]
-        return np.stack(found, axis=1)
+        return np.stack(found).T
 
     def plus(self, others: list["Sums"]) -> "Sums":
         """Itself, with what others summed."""
