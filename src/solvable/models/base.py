@@ -186,3 +186,17 @@ class AbstractMessagePassingModel(Specification):
         self, start: Mapping[str, float], iterations: int
     ) -> dict[str, Float[np.ndarray, " t"]]:
         """Observables along state evolution, from those measured at the start, included."""
+
+
+class AbstractBaselineModel(Specification):
+    """A model that brings other methods for its own data, beside message passing."""
+
+    @abstractmethod
+    def baselines(self) -> tuple[str, ...]:
+        """The names of the methods."""
+
+    @abstractmethod
+    def run_baseline(
+        self, name: str, instance: Instance, key: PRNGKeyArray
+    ) -> tuple[dict[str, float], Status]:
+        """Observables that a method reaches, by name, and how it ended."""

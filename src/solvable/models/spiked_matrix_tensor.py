@@ -7,17 +7,26 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
+from solvable.algorithms import tensor_amp
+from solvable.algorithms.convergence import Info, Outcome
+from solvable.algorithms.matrix_tensor import sampled_matrix_tensor, sampled_sphere
+from solvable.algorithms.tensor_amp import Problem, Start, State
 from solvable.core.arguments import UNSET, integer, parameter, positive
 from solvable.core.branches import TRIVIAL_LOWEST, Limits, level
 from solvable.core.covariance import Covariance
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import fold
 from solvable.core.specification import inject, numeric
 from solvable.core.status import Status
 from solvable.core.thresholds import Threshold, absent
-from solvable.models import sphere, tensor_lines
+from solvable.models import sphere, tensor_instances, tensor_lines
 from solvable.models.base import (
+    AbstractBaselineModel,
     AbstractDynamicsModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
     AbstractScalarReplicaModel,
     AbstractThresholdModel,
     Shared,
@@ -66,7 +75,12 @@ def _noise(name: str, value: Any) -> Any:
 
 
 class SpikedMatrixTensor(
-    AbstractScalarReplicaModel, AbstractThresholdModel, AbstractDynamicsModel
+    AbstractScalarReplicaModel,
+    AbstractThresholdModel,
+    AbstractDynamicsModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+    AbstractBaselineModel,
 ):
     """Y_ij = x_i x_j / sqrt(N) + xi, T = sqrt((p-1)!) x_i1 ... x_ip / N^((p-1)/2) + xi, |x|^2 = N.
 
@@ -276,6 +290,76 @@ class SpikedMatrixTensor(
         """Where AMP for the maximum-likelihood estimator ends."""
         found = [sphere.ml_amp_overlap(self._at(scale).covariance()) for scale in scales]
         return {"overlap_ml_amp": Shared(np.array(found), Status.converged, "replica")}
+
+    # ---- instances and message passing
+
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance: matrix and tensor in single precision, and x; size = N >= p."""
+        signal = sampled_sphere(fold(key, "signal"), integer("size", size, low=self.p))
+        seen = sampled_matrix_tensor(
+            key, size, delta2=self.delta2, order=self.p, deltap=self.deltap, signal=signal
+        )
+        return Instance(Data(None, seen), signal)
+
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """`overlap` and `mse`, up to the sign where the data do not tell it."""
+        return tensor_instances.measure(estimate, instance, self.is_even())
+
+    def is_even(self) -> bool:
+        """Whether x and -x look the same."""
+        return self.deltap is None or self.p % 2 == 0
+
+    def init(self, data: Data, key: PRNGKeyArray) -> State:
+        problem = Problem(data.observation)
+        return tensor_amp.init(problem, tensor_instances.first_start(data.observation, key))
+
+    def step(self, data: Data, state: State) -> tuple[State, Info]:
+        return tensor_amp.step(Problem(data.observation), state)
+
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Start | None = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Bayes-optimal message passing to convergence.
+
+        Args:
+            data: matrix and tensor.
+            key: of the start: the leading eigenvector of the matrix where that finds something,
+                else a small random vector.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `tensor_amp.run`.
+
+        Raises:
+            ValueError: if an option is out of its range.
+        """
+        start = start or tensor_instances.first_start(data.observation, key)
+        return tensor_amp.run(Problem(data.observation), start, observe=observe, **options)
+
+    def informed_start(self, instance: Instance, overlap: float, key: PRNGKeyArray) -> Start:
+        return tensor_instances.informed_start(instance, overlap, key)
+
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Overlap and error along m -> Q'(m) / (1 + Q'(m)), each (iterations + 1,)."""
+        return tensor_instances.state_evolution(self.covariance(), start, iterations)
+
+    def baselines(self) -> tuple[str, ...]:
+        return ("ml_amp",)
+
+    def run_baseline(
+        self, name: str, instance: Instance, key: PRNGKeyArray
+    ) -> tuple[dict[str, float], Status]:
+        """Message passing for maximum likelihood."""
+        even = self.is_even()
+        overlap, status = tensor_instances.maximum_likelihood(instance, key, even)
+        return {f"overlap_{name}": overlap}, Status(int(status))
 
     def _at(self, scale: float) -> "SpikedMatrixTensor":
         return inject(self, {self.scale_parameter: 1 / float(scale)})
