@@ -255,7 +255,8 @@ class _Request:
     def path(self, points: Callable[[], Iterator[_Point | _End]]) -> Path:
         """The path along points, one for each stop."""
         record = _Record(self)
-        with threadpool_limits(1):  # threads of BLAS would wait for each other at every slab
+        quiet = np.errstate(over="ignore", invalid="ignore")  # what is not finite ends the path
+        with quiet, threadpool_limits(1):  # threads of BLAS would wait for each other's slabs
             for stop, point in zip([*self.stops, np.inf], points(), strict=False):
                 if isinstance(point, _End):
                     return record.path(point)
@@ -337,6 +338,9 @@ def _flow(request: _Request, tolerance: float, max_steps: int) -> Iterator[_Poin
     """Gradient flow at every stop, in steps that their embedded error sets."""
     data, time, steps = request.data, 0.0, 0
     point = _Point(request.start, data.force(request.start), 0)
+    if not _finite(point.force):
+        yield _End(Status.non_finite, 0)
+        return
     step = 0.4 * default_step(data, 0.0)
     for stop in request.stops.tolist():
         while time < stop:
@@ -421,6 +425,9 @@ def _diffusion(
     """Langevin dynamics at every stop, in steps of `longest` / `halves` or a little less."""
     data, x, time, steps = request.data, request.start, 0.0, 0
     force = data.force(x)
+    if not _finite(force):
+        yield _End(Status.non_finite, 0)
+        return
     for stop in request.stops.tolist():
         count = halves * ceil((stop - time) / longest * (1 - 1e-12))
         for _ in range(count):
@@ -429,12 +436,16 @@ def _diffusion(
                 return
             x = _heun(request, x, force.total, (stop - time) / count, noise)
             force, steps = data.force(x), steps + 1
-            if not np.all(np.isfinite(force.matrix_energy + force.tensor_energy)):
+            if not _finite(force):
                 yield _End(Status.non_finite, steps)
                 return
         time = stop
         yield _Point(x, force, steps)
     yield _End(Status.converged, steps)
+
+
+def _finite(force: Force) -> bool:
+    return bool(np.all(np.isfinite(force.energy)) and np.all(np.isfinite(force.total)))
 
 
 def _heun(request: _Request, x: Columns, force: Columns, h: float, noise: _Noise) -> Columns:
