@@ -27,7 +27,7 @@ class Covariance:
         ValueError: if a power is no positive integer, a coefficient is negative or the lengths
             differ.
 
-    Source: sarao2018 (the equations of motion), sarao2019 (annealing the tensor channel).
+    Source: mannelli2020marvels (also annealing of one channel).
 
     Example:
         >>> float(Covariance([2, 3], [0.5, 1 / 3]).first(np.array(1.0)))

@@ -118,6 +118,11 @@ class RowEquations:
         energies = -s.now * m ** powers.astype(float) - memory
         return energies, float(self._temperature - powers @ energies)
 
+    def memory(self, y: np.ndarray) -> np.ndarray:
+        """Weights of int dtheta Q''(C), by which what the dynamics remembers is measured."""
+        _, second, _ = self._own(y[: len(self.grid.weights)])
+        return self.grid.weights * np.abs(second)
+
     def residual(
         self, y: np.ndarray, slope: np.ndarray, lead: float, wanted: bool
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -117,7 +117,7 @@ def integrate_uniform(
 
     The error falls as the square of the step, which must be small against 1 / mu.
 
-    Source: sarao2018.
+    Source: mannelli2020marvels.
     """
     size = steps + 1
     run = UniformRun(
