@@ -97,22 +97,30 @@ def integrate_ratios(
     first = 1e-4 / rate
     step, time, status = min(first, horizon), 0.0, Status.converged
     while time < horizon:
-        target = time + step if time + 1.5 * step < horizon else horizon
+        target = _target(time, step, horizon)
+        tried = target - time
         error = march.attempt(target) / tolerance
         if error <= 1:
             march.accept()
             time = target
             if progress is not None:
                 progress(math.log1p(time / first) / math.log1p(horizon / first))
-        step = (target - time if target > time else step) * _factor(error, march.count)
-        step = min(step, max(STRIDE * time, 0.02 / rate))
-        if step < SHORTEST * time:
+        step = min(tried * _factor(error, march.count), max(STRIDE * time, 0.02 / rate))
+        if step < SHORTEST * max(time, first):
             status = Status.precision_loss
             break
         if march.count >= MOST_STEPS:
             status = Status.max_steps
             break
     return march.finish(status)
+
+
+def _target(time: float, step: float, horizon: float) -> float:
+    """Where the next step ends: the last two are alike, so that none is a mere remainder."""
+    rest = horizon - time
+    if rest <= step:
+        return horizon
+    return time + (step if rest > 2 * step else 0.5 * rest)
 
 
 def _factor(error: float, count: int) -> float:
