@@ -255,7 +255,8 @@ def entropy(dataset: xr.Dataset) -> list[Any]:
 
 def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     """Observables of a dynamics in time, and what a simulation found."""
-    names, simulated = io.series(dataset), io.measured(dataset)
+    names = io.series(dataset)
+    simulated = [name for name in io.measured(dataset) if not name.startswith("energy_")]
     step = math.ceil(dataset.sizes["time"] / MAX_ROWS)
     rows = []
     for k in range(0, dataset.sizes["time"], step):

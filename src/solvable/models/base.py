@@ -130,18 +130,6 @@ class AbstractEquivalentModel(Specification):
         """The model with the same fixed points and observables, whose scale is a parameter."""
 
 
-class AbstractDynamicsModel(Specification):
-    """A model whose signal Langevin dynamics on the sphere looks for."""
-
-    @abstractmethod
-    def covariance(self) -> Covariance:
-        """Q: N Q(x . y / N) is the covariance of the energy at x and y."""
-
-    @abstractmethod
-    def channels(self) -> tuple[str, ...]:
-        """The names of its terms."""
-
-
 class AbstractInstanceModel(Specification):
     """A model that can draw a finite problem and judge an answer to it."""
 
@@ -152,6 +140,21 @@ class AbstractInstanceModel(Specification):
     @abstractmethod
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; only here is the signal seen."""
+
+
+class AbstractDynamicsModel(AbstractInstanceModel):
+    """A model whose signal Langevin dynamics on the sphere looks for.
+
+    The observation of its instances is a `MatrixTensor`, which exerts the force.
+    """
+
+    @abstractmethod
+    def covariance(self) -> Covariance:
+        """Q: N Q(x . y / N) is the covariance of the energy at x and y."""
+
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """The names of its terms."""
 
 
 class AbstractMessagePassingModel(Specification):

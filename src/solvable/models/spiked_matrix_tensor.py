@@ -25,7 +25,6 @@ from solvable.models import sphere, tensor_instances, tensor_lines
 from solvable.models.base import (
     AbstractBaselineModel,
     AbstractDynamicsModel,
-    AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractScalarReplicaModel,
     AbstractThresholdModel,
@@ -78,7 +77,6 @@ class SpikedMatrixTensor(
     AbstractScalarReplicaModel,
     AbstractThresholdModel,
     AbstractDynamicsModel,
-    AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractBaselineModel,
 ):

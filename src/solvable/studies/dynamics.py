@@ -1,13 +1,18 @@
 """`dynamics`: Langevin dynamics and gradient flow, in infinite dimension and simulated."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvable import io
+from solvable.algorithms.langevin import simulate as simulate_path
+from solvable.algorithms.matrix_tensor import sphere_start
 from solvable.core.arguments import array, boolean, fail, instance, integer, non_negative, positive
+from solvable.core.parallel import in_threads
 from solvable.core.precision import require_x64
-from solvable.core.two_time import TwoTimeSolution, solve
+from solvable.core.randomness import fold, key_for
+from solvable.core.two_time import Covariance, TwoTimeSolution, solve
 from solvable.models.base import AbstractDynamicsModel
 from solvable.studies.curve import Progress, require_set
 
@@ -76,6 +81,8 @@ def dynamics(
     require_x64()
     instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
     require_set(model, set())
+    if simulate and annealing is not None:
+        raise fail("annealing", "be None for simulations, which keep the energy", annealing)
     asked = {
         "times": array("times", times, ndim=1),
         "temperature": non_negative("temperature", temperature),
@@ -88,12 +95,15 @@ def dynamics(
         "instances": integer("instances", instances, low=1),
     }
     integer("seed", seed, low=0)
-    found = _theory(model, asked, progress)
-    data = _dataset(model, found, asked["waiting"], asked["times"])
+    parts = instances + 1 if simulate else 1
+    found = _theory(model, asked, _part(progress, 0, parts))
+    data = _dataset(model, found, asked["waiting"])
     if simulate:
-        pass
+        tell = _part(progress, 1, parts)
+        data = data.assign(_simulated(model, asked, seed, data["time"].values, tell))
     data.attrs = io.attributes("dynamics", "dynamics", model, asked)
     data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
+    data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
     return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
 
 
@@ -105,8 +115,19 @@ def _annealing(value: Any) -> tuple[float, float] | None:
     return non_negative("annealing", both[0]), positive("annealing", both[1])
 
 
+def _part(progress: Progress | None, first: int, parts: int) -> Callable[[float], None]:
+    """What is told how much of a part, of all that follow the first ones, is done."""
+
+    def tell(done: float) -> None:
+        if progress is not None:
+            share = done if first == 0 else done * (parts - first)
+            progress(int(_PARTS * (first + share) / parts), _PARTS)
+
+    return tell
+
+
 def _theory(
-    model: AbstractDynamicsModel, asked: dict[str, Any], progress: Progress | None
+    model: AbstractDynamicsModel, asked: dict[str, Any], tell: Callable[[float], None]
 ) -> TwoTimeSolution:
     times, waiting = asked["times"], asked["waiting"]
     if len(waiting) and (waiting.min() < 0 or waiting.max() > times[-1]):
@@ -114,15 +135,15 @@ def _theory(
     schedule = None
     if asked["annealing"] is not None:
         schedule = _Schedule(model.channels(), *asked["annealing"])
+    Q = model.covariance()
     return solve(
-        model.covariance(),
+        Covariance(np.array(Q.powers), np.array(Q.coefficients), schedule),
         asked["temperature"],
         asked["initial_overlap"],
         times,
         pairs=[(t, s) for s in waiting for t in times if t >= s],
         tolerance=asked["tolerance"],
-        schedule=schedule,
-        progress=None if progress is None else lambda x: progress(int(_PARTS * x), _PARTS),
+        progress=tell,
     )
 
 
@@ -139,8 +160,48 @@ class _Schedule:
         )
 
 
+def _simulated(
+    model: AbstractDynamicsModel,
+    asked: dict[str, Any],
+    seed: int,
+    times: np.ndarray,
+    tell: Callable[[float], None],
+) -> dict[str, Any]:
+    """Means and standard errors over instances, each from a start of its own."""
+    done: list[int] = []
+
+    def run(number: int) -> np.ndarray:
+        key = key_for(seed, "dynamics", repr(model), asked["size"], number)
+        problem = model.sample(fold(key, "instance"), asked["size"])
+        signal = np.asarray(problem.signal)
+        path = simulate_path(
+            problem.data.observation,
+            sphere_start(fold(key, "start"), signal, asked["initial_overlap"]),
+            times,
+            temperature=asked["temperature"],
+            key=fold(key, "noise"),
+            signal=signal,
+        )
+        done.append(number)
+        tell(len(done) / asked["instances"])
+        kinds = {"matrix": path.matrix_energy, "tensor": path.tensor_energy}
+        energies = [kinds[name] for name in model.channels()]
+        found = np.array([path.overlap, path.multiplier, path.energy, *energies])
+        missing = len(times) - found.shape[1]
+        return np.pad(found, ((0, 0), (0, missing)), constant_values=np.nan)
+
+    runs = np.array(in_threads(run, range(asked["instances"])))
+    names = ["overlap", "mu", "energy", *(f"energy_{name}" for name in model.channels())]
+    columns: dict[str, Any] = {}
+    for k, name in enumerate(names):
+        columns[f"{name}_mean"] = ("time", runs[:, k].mean(axis=0))
+        spread = runs[:, k].std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(times), np.nan)
+        columns[f"{name}_standard_error"] = ("time", spread / len(runs) ** 0.5)
+    return columns
+
+
 def _dataset(
-    model: AbstractDynamicsModel, found: TwoTimeSolution, waiting: np.ndarray, times: np.ndarray
+    model: AbstractDynamicsModel, found: TwoTimeSolution, waiting: np.ndarray
 ) -> "xr.Dataset":
     import xarray as xr
 

@@ -69,9 +69,7 @@ def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
     steps = np.concatenate([[0.0], MIDDLE * growth ** -np.arange(count, -1.0, -1)])
     # towards theta = 0 nothing relaxes: panels may grow twice as fast
     slow = max(int(np.ceil(count / 2)), 1)
-    tail = np.concatenate(
-        [MIDDLE * (smallest / MIDDLE) ** (np.arange(1, slow + 1) / slow), [0.0]]
-    )
+    tail = np.concatenate([MIDDLE * (smallest / MIDDLE) ** (np.arange(1, slow + 1) / slow), [0.0]])
     gap = np.concatenate([steps, 1 - tail])
     ratio = np.concatenate([1 - steps, tail])
     edges = Points(ratio, gap)

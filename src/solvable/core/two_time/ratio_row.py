@@ -196,9 +196,7 @@ class RowEquations:
                 slope += strength * p * (p - 1) * m ** float(p - 2)
         return float(pull), float(slope)
 
-    def _derivatives(
-        self, y: np.ndarray, mu: float, lead: float, inner: np.ndarray
-    ) -> np.ndarray:
+    def _derivatives(self, y: np.ndarray, mu: float, lead: float, inner: np.ndarray) -> np.ndarray:
         """The Jacobian of `residual`."""
         size, t, w = len(self.grid.weights), self._time, self.grid.weights
         c, r, m = y[:size], y[size:-1], y[-1]
