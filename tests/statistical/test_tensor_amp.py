@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.statistical.extrapolation import assert_vanishes
 
+from solvable.algorithms.langevin import simulate
 from solvable.algorithms.matrix_tensor import sampled_matrix_tensor, sampled_sphere, sphere_start
 from solvable.algorithms.tensor_amp import (
     Problem,
@@ -101,6 +102,20 @@ def test_a_fixed_point_is_the_same_under_damping():
     assert plain.status == damped.status == Status.converged
     assert damped.steps > plain.steps
     np.testing.assert_allclose(damped.mean, plain.mean, rtol=0, atol=1e-4)
+
+
+def test_maximum_likelihood_ends_where_gradient_flow_does():
+    """At a fixed point B and with it the force is along x: a critical point of H at any size."""
+    key, signal, data = instance("run", 100, 2, delta2=0.3, order=3, deltap=1.0, dtype="float64")
+    start = informed_start(fold(key, "start"), signal, 0.5, "maximum_likelihood")
+    found = run(Problem(data, "maximum_likelihood"), start, tolerance=1e-10)
+    assert found.status == Status.converged
+    path = simulate(data, start.mean, [0.0, 60.0], signal=signal)
+    assert path.status == Status.converged and path.overlap is not None
+    assert signal @ found.mean / 100 == pytest.approx(path.overlap[-1], abs=1e-6)
+    assert data.energy(found.mean) == pytest.approx(path.energy[-1], abs=1e-9)
+    force = data.force(found.mean[:, None]).total[:, 0]
+    np.testing.assert_allclose(force, found.mean * (force @ found.mean / 100), atol=1e-7)
 
 
 def test_weak_recovery_of_state_evolution():

@@ -185,6 +185,8 @@ def test_bad_arguments_are_refused():
         simulate(data, start, [1.0], temperature=-1.0)
     with pytest.raises(ValueError, match="Argument `matrix` must be given"):
         MatrixTensor()
+    with pytest.raises(ValueError, match="Argument `matrix` must be symmetric"):
+        MatrixTensor(np.arange(9.0).reshape(3, 3), 1.0)
     with pytest.raises(ValueError, match="Argument `tensor` must be of size 3"):
         MatrixTensor(np.eye(3), 1.0, sampled_tensor(KEY, 3, 4, 1.0), 1.0)
     with pytest.raises(ValueError, match="Argument `delta2` must be positive and finite"):

@@ -7,9 +7,10 @@ its energy. Every step ends on the sphere, by scaling.
 
 T = 0: the method of Bogacki and Shampine (1989), of order three with an embedded one of order two
 whose distance sets the step.
-T > 0: Heun's method with one noise in both stages and a fixed step. Noise is additive but for
-mu, which averages over N components, so that the method is of weak order two up to 1 / N (Kloeden
-and Platen 1992). `step_bias` measures what the step costs, on one path of the noise.
+T > 0: Heun's method with one noise in both stages and a fixed step h. Noise is additive but for
+mu, which averages over N components, so that the method is of weak order two up to errors of
+order h / N (Kloeden and Platen 1992). `step_bias` measures what the step costs, on one path of
+the noise.
 
 The only heavy operation is `MatrixTensor.force`, once a stage for all columns: three a step at
 T = 0, two at T > 0.

@@ -83,6 +83,9 @@ class MatrixTensor:
             shape = np.shape(self.matrix)
             if len(shape) != 2 or shape[0] != shape[1]:
                 raise fail("matrix", "be square", self.matrix)
+            near = 1e-8 * float(np.max(np.abs(self.matrix)))
+            if not np.allclose(self.matrix, np.transpose(self.matrix), rtol=1e-6, atol=near):
+                raise fail("matrix", "be symmetric and free of nan", self.matrix)
         if self.tensor is not None:
             positive("deltap", self.deltap)
             instance("tensor", self.tensor, AbstractTensor, "a tensor")

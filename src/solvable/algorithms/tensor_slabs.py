@@ -243,10 +243,13 @@ class Sums:
         """(sum_r c_r M_j[r]) x, shape (N - 1 - j, k)."""
         above, count = self.rounded[j + 1 :], self.x.shape[1]
         side, blas = len(above), self.blas
-        if self.pairs is None:  # unpacked in cache, where all columns read it
+        if self.pairs is None and count > _FEW:  # unpacked in cache, where all columns read it
             full, _ = blas.unpack(side, entries[0], uplo="L")
             return blas.symm(1.0, full, above, lower=1)
-        sums = self.products[-1][rows].T.astype(entries.dtype) @ entries
+        if self.pairs is None:
+            sums = [entries[0]] * count
+        else:
+            sums = self.products[-1][rows].T.astype(entries.dtype) @ entries
         found = [blas.spmv(side, 1.0, sums[k], above[:, k], lower=1) for k in range(count)]
         return np.stack(found).T
 
@@ -304,3 +307,4 @@ def checked_law(order: int, size: int, delta: float, signal: Any, dtype: str) ->
 
 TYPES: Final = ("float32", "float64")
 _CACHED: Final = 2**18  # numbers of a slab: 1 MB in float32
+_FEW: Final = 2  # columns, for which unpacking takes longer than reading twice
