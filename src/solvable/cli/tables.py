@@ -225,9 +225,12 @@ def thresholds(document: Mapping[str, Any]) -> list[Any]:
     rows = []
     for name, found in document["thresholds"].items():
         value, bound = (_float(found[key]) for key in ("value", "error_bound"))
-        rows.append([name, plus_minus(value, bound), found["status"]])
+        rows.append([name, plus_minus(value, bound), found["status"], found.get("rigour", "")])
     title = f"{document['model']}  |  thresholds in {document['parameter']}"
-    return [Text(title), table(["threshold", "value", "status"], rows)]
+    columns = ["threshold", "value", "status", "rigour"]
+    if not any(row[-1] for row in rows):
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
+    return [Text(title), table(columns, rows)]
 
 
 def entropy(dataset: xr.Dataset) -> list[Any]:
