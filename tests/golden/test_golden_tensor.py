@@ -107,6 +107,30 @@ def test_maximum_likelihood_message_passing_begins_where_it_must(deltap, delta2)
         assert below > 1e-3 and above == 0.0
 
 
+@pytest.mark.parametrize(("deltap", "p"), [(1.0, 3), (1.9, 3), (0.3, 4), (0.1, 5), (3.0, 3)])
+def test_lines_of_the_dynamics_have_closed_forms(deltap, p):
+    """(p - 1) d^2 (1 - d)^(p - 3) = deltap (T = 1); d = 2 / (1 + sqrt(1 + 4 (p - 1) / deltap))."""
+    found = sv.thresholds(sv.SpikedMatrixTensor(deltap=deltap, p=p), "delta2")
+    flow = 2 / (1 + np.sqrt(1 + 4 * (p - 1) / deltap))
+    assert found["gradient_flow"].value == pytest.approx(flow, rel=1e-10)
+    assert found["gradient_flow"].rigour == "conjecture"
+    d = found["langevin"].value
+    if p == 3 and deltap >= 2:
+        assert d == found["algorithmic"].value
+    else:
+        assert (p - 1) * d**2 * (1 - d) ** (p - 3) == pytest.approx(deltap, rel=1e-10)
+        if p > 3:
+            assert found["langevin_lower"].value == d < found["langevin_upper"].value
+
+
+def test_lines_in_the_tensor_noise_invert_those_in_the_matrix_noise():
+    there = sv.thresholds(sv.SpikedMatrixTensor(deltap=0.8, p=3), "delta2")
+    for name in ("langevin", "gradient_flow", "ml_amp", "trivialization", "trivialization_all_m"):
+        model = sv.SpikedMatrixTensor(delta2=there[name].value, p=3)
+        found = sv.thresholds(model, "deltap")[name]
+        assert found.value == pytest.approx(0.8, abs=1e-8), name
+
+
 def test_bad_input_is_one_sentence():
     for arguments, words in (
         ({"delta2": 0.0, "deltap": 1.0, "p": 3}, "Argument `delta2` must be positive"),
