@@ -2,7 +2,7 @@
 
 Relaxation at equal lag t - t' = O(1) lies at 1 - theta = O(1 / t), so that panels shrink
 geometrically towards theta = 1. On each panel functions are polynomials through Gauss-Lobatto
-points. Because 1 - theta is not resolved by theta, every point carries both: its ratio and its gap.
+points. As theta does not resolve 1 - theta, every point carries both: its ratio and its gap.
 """
 
 from dataclasses import dataclass
@@ -69,9 +69,7 @@ def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
     steps = np.concatenate([[0.0], MIDDLE * growth ** -np.arange(count, -1.0, -1)])
     # towards theta = 0 nothing relaxes: panels may grow twice as fast
     slow = max(int(np.ceil(count / 2)), 1)
-    tail = np.concatenate(
-        [MIDDLE * (smallest / MIDDLE) ** (np.arange(1, slow + 1) / slow), [0.0]]
-    )
+    tail = np.concatenate([MIDDLE * (smallest / MIDDLE) ** (np.arange(1, slow + 1) / slow), [0.0]])
     gap = np.concatenate([steps, 1 - tail])
     ratio = np.concatenate([1 - steps, tail])
     edges = Points(ratio, gap)

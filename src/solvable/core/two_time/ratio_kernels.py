@@ -125,7 +125,20 @@ def integrals_below(t, ratios, w, powers, strengths, first, weights, past, c, r,
 
 @_compile
 def integrals_between(
-    t, start, w, powers, strengths, first, weights, other, other_weights, past, c, r, sums, jacobian
+    t,
+    start,
+    w,
+    powers,
+    strengths,
+    first,
+    weights,
+    other,
+    other_weights,
+    past,
+    c,
+    r,
+    sums,
+    jacobian,
 ):
     """int_t'^t R(t,s) Q''(C(t,s)) {C, R}(s,t') ds, added to both rows of `sums`."""
     past_c, past_r, share = past[4], past[5], past[6]

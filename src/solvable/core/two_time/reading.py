@@ -64,7 +64,9 @@ def _read_row(
     _, w = lobatto(grid.order)
     for p in range(panel):
         part = slice(p * (grid.order - 1), p * (grid.order - 1) + grid.order)
-        before += 0.5 * (grid.nodes.gap[part.stop - 1] - grid.nodes.gap[part.start]) * (w @ r[part])
+        before += (
+            0.5 * (grid.nodes.gap[part.stop - 1] - grid.nodes.gap[part.start]) * (w @ r[part])
+        )
     inside = 0.5 * width * (weights @ _cumulated(grid.order) @ r[here])
     return float(weights @ c[here]), float(weights @ r[here]), float(time * (before + inside))
 
