@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.integrate import cumulative_simpson
 
 from solvable.core.two_time.ratio import RatioRun, lagrange_at
-from solvable.core.two_time.ratio_grid import Points, Stencils, lagrange, lobatto
+from solvable.core.two_time.ratio_grid import Points, Stencils, lagrange, radau
 from solvable.core.two_time.uniform import UniformRun
 
 ROWS = 5
@@ -61,7 +61,7 @@ def _read_row(
     panel = first // (grid.order - 1)
     width = grid.nodes.gap[here.stop - 1] - grid.nodes.gap[first]
     before = 0.0  # what lies nearer to theta = 1 than the panel, from its quadrature
-    _, w = lobatto(grid.order)
+    _, w = radau(grid.order)
     for p in range(panel):
         part = slice(p * (grid.order - 1), p * (grid.order - 1) + grid.order)
         before += (
@@ -72,8 +72,8 @@ def _read_row(
 
 
 def _cumulated(order: int) -> Float[np.ndarray, "m m"]:
-    """From values at Gauss-Lobatto nodes to integrals from -1 to each node."""
-    x, _ = lobatto(order)
+    """From values at the nodes of a panel to integrals from -1 to each node."""
+    x, _ = radau(order)
     y, w = np.polynomial.legendre.leggauss(order)
     half = 0.5 * (x + 1)
     points = -1 + half[:, None] * (y + 1)
