@@ -95,8 +95,8 @@ def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
 def radau(order: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """Radau's nodes on [-1, 1], which end at 1, and -1 before them; weights, the first of them 0.
 
-    The weights are exact to degree 2 order - 4. Advection from -1, collocated at Radau's nodes, has
-    eigenvalues within 72 degrees of the negative axis up to order 11, where backward
+    The weights are exact to degree 2 order - 4. Advection from -1, collocated at Radau's nodes,
+    has eigenvalues within 72 degrees of the negative axis up to order 11, where backward
     differentiation of degree 4 is stable. Lobatto's nodes reach 89 degrees, where it is not.
     """
     inner, w = roots_jacobi(order - 2, 1, 0)
