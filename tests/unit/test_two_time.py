@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ive
 
 from solvable.core.status import Status
-from solvable.core.two_time import Covariance, solution, solve
+from solvable.core.two_time import Covariance, ratio, solution, solve
 from solvable.core.two_time.reading import extrapolate, read_uniform
 from solvable.core.two_time.uniform import integrate_uniform
 
@@ -107,12 +107,12 @@ def test_many_rows_are_read_by_two_threads_alike():
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_both_integrators_agree(temperature):
     problem = matrix_tensor(0.3, 1.0), temperature, 1e-2, [0.5, 1.5, 3.0], PAIRS
-    uniform, ratio = (solve(*problem, integrator=name) for name in ("uniform", "ratio"))
-    assert uniform.status == ratio.status == Status.converged
-    assert uniform.overlap == pytest.approx(ratio.overlap, rel=1e-4)
-    assert uniform.channel_energies == pytest.approx(ratio.channel_energies, abs=1e-4)
+    uniform, other = (solve(*problem, integrator=name) for name in ("uniform", "ratio"))
+    assert uniform.status == other.status == Status.converged
+    assert uniform.overlap == pytest.approx(other.overlap, rel=1e-4)
+    assert uniform.channel_energies == pytest.approx(other.channel_energies, abs=1e-4)
     for name in ("correlation", "response", "integrated_response"):
-        assert getattr(uniform, name) == pytest.approx(getattr(ratio, name), abs=1e-4), name
+        assert getattr(uniform, name) == pytest.approx(getattr(other, name), abs=1e-4), name
 
 
 def test_an_amplitude_squared_scales_noise():
@@ -163,6 +163,18 @@ def test_a_tolerance_out_of_reach_is_said(monkeypatch):
     assert run.status == Status.precision_loss
     assert 0 < run.error_bound[0] < 1e-5
     assert run.mu[0] == pytest.approx(3.12422, abs=1e-5)
+
+
+def test_a_run_that_ends_early_gives_what_it_reached(monkeypatch):
+    monkeypatch.setattr(ratio, "MOST_STEPS", 40)
+    pairs = [(0.01, 0.005), (1e5, 1.0)]
+    run = solve(matrix_tensor(0.5), 1.0, 0.1, [0.01, 1e4], pairs)
+    assert run.status == Status.max_steps
+    assert run.times.tolist() == [0.01]
+    slope = 0.21 - (1 + 0.1 * 0.21) * 0.1  # Q'(m) - mu m at t = 0
+    assert run.overlap[0] == pytest.approx(0.1 + 0.01 * slope, abs=2e-5)
+    assert run.pairs.tolist() == [[0.01, 0.005]]
+    assert run.correlation[0] == pytest.approx(1 - 0.005, abs=1e-4)
 
 
 def test_the_start_needs_no_steps():
