@@ -234,3 +234,13 @@ def test_a_schedule_must_answer_amplitudes():
         wrong.amplitudes(np.ones(2))
     with pytest.raises(ValueError, match="`schedule` must answer finite"):
         Covariance([2], [1.0], lambda t: -np.ones((1, len(t)))).amplitudes(np.ones(2))
+
+
+def test_amplitudes_above_one_are_resolved():
+    """Twice the amplitude without a signal is four times the coefficient, and relaxes faster."""
+    doubled = Covariance([3], [1 / 3], lambda t: 2.0 + 0 * t[None])
+    plain = Covariance([3], [4 / 3])
+    for name in ("uniform", "ratio"):
+        one, other = (solve(c, 1.0, 0.0, [1.0], integrator=name) for c in (doubled, plain))
+        assert one.status == other.status == Status.converged
+        assert one.mu == pytest.approx(other.mu, abs=1e-6)

@@ -45,8 +45,8 @@ class TwoTimeSolution:
         response: shape (q,), R(t, t').
         integrated_response: shape (q,), F(t, t') = int_t'^t R(t, s) ds.
         pair_error: shape (3, q), bounds for the last three.
-        status: converged, or precision_loss if a bound exceeds the tolerance or the run ended
-            early; max_steps if it took too many steps.
+        status: of the curves: converged, or precision_loss if a bound exceeds the tolerance or
+            the run ended early; max_steps if it took too many steps.
         integrator: "uniform" or "ratio".
     """
 
@@ -183,7 +183,7 @@ def _pairs(value: Any) -> np.ndarray:
 
 def _is_short(problem: _Problem) -> bool:
     """Whether the uniform grid is the faster one."""
-    rate = fastest_rate(problem.covariance, problem.temperature)
+    rate = fastest_rate(problem.covariance, problem.temperature, problem.horizon)
     return rate * problem.horizon <= SHORT
 
 
@@ -201,7 +201,7 @@ def _at_zero(problem: _Problem) -> TwoTimeSolution:
 
 def _solve_uniform(problem: _Problem) -> TwoTimeSolution:
     """Grids of rising fineness, of which each pair extrapolates, until two pairs agree."""
-    rate = fastest_rate(problem.covariance, problem.temperature)
+    rate = fastest_rate(problem.covariance, problem.temperature, problem.horizon)
     sizes = [steps for steps in UNIFORM_STEPS if steps >= 4 * rate * problem.horizon]
     if len(sizes) < 3:
         raise fail("times", "not reach further than a uniform grid resolves", problem.horizon)
