@@ -62,9 +62,15 @@ class RatioRun:
     status: Status
 
 
-def fastest_rate(covariance: Covariance, temperature: float) -> float:
-    """An upper estimate of mu, the rate of the fastest relaxation."""
-    return 1 + temperature + float(covariance.first(1.0) + covariance.second(1.0))
+def fastest_rate(covariance: Covariance, temperature: float, horizon: float) -> float:
+    """An upper estimate of mu, the rate of the fastest relaxation, until `horizon`.
+
+    1 + T + Q'(1) + Q''(1), where a schedule counts by its largest amplitudes.
+    """
+    times = np.concatenate([[0.0], horizon * np.geomspace(1e-6, 1.0, 64)])
+    peak = covariance.amplitudes(times).max(axis=1)
+    strengths = covariance.coefficients * peak * np.maximum(peak, 1.0)
+    return float(1 + temperature + strengths @ covariance.powers.astype(float) ** 2)
 
 
 def integrate_ratios(
@@ -91,7 +97,7 @@ def integrate_ratios(
 
     Source: mannelli2020marvels; ratios of times as coordinates: lang2025.
     """
-    rate = fastest_rate(covariance, temperature)
+    rate = fastest_rate(covariance, temperature, horizon)
     grid = ratio_grid(min(LAYER / (rate * horizon), 0.2), GROWTH, order)
     march = _March(RowEquations(covariance, temperature, grid, DEGREE + 1), overlap)
     first = 1e-4 / rate
@@ -109,7 +115,7 @@ def integrate_ratios(
         if step < SHORTEST * max(time, first):
             status = Status.precision_loss
             break
-        if march.count >= MOST_STEPS:
+        if march.count >= MOST_STEPS and time < horizon:
             status = Status.max_steps
             break
     return march.finish(status)

@@ -1,15 +1,16 @@
 """A grid in the ratio theta = t'/t of two times: panels graded towards theta = 1 and 0.
 
 Relaxation at equal lag t - t' = O(1) lies at 1 - theta = O(1 / t), so that panels shrink
-geometrically towards theta = 1. On each panel functions are polynomials through Gauss-Lobatto
-points. Because 1 - theta is not resolved by theta, every point carries both: its ratio and its gap.
+geometrically towards theta = 1. On each panel functions are polynomials through Radau's points and
+the end that lies towards theta = 1. As theta does not resolve 1 - theta, every point carries both:
+its ratio and its gap.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.polynomial import legendre
+from scipy.special import roots_jacobi
 
 MIDDLE = 0.5
 """Where panels graded in the gap meet those graded in the ratio."""
@@ -60,7 +61,7 @@ class RatioGrid:
         c, d = self.edges.ratio[panel], self.edges.ratio[panel + 1]
         at_gap, at_ratio = (points.gap - a) / (b - a), (c - points.ratio) / (c - d)
         x = 2 * np.where(near, at_gap, at_ratio) - 1
-        return Stencils(panel * (self.order - 1), lagrange(lobatto(self.order)[0], x))
+        return Stencils(panel * (self.order - 1), lagrange(radau(self.order)[0], x))
 
 
 def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
@@ -73,7 +74,7 @@ def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
     gap = np.concatenate([steps, 1 - tail])
     ratio = np.concatenate([1 - steps, tail])
     edges = Points(ratio, gap)
-    x, w = lobatto(order)
+    x, w = radau(order)
     size = (len(gap) - 1) * (order - 1) + 1
     nodes = Points(np.zeros(size), np.zeros(size))
     weights, derivative = np.zeros(size), np.zeros((size, size))
@@ -91,12 +92,18 @@ def ratio_grid(smallest: float, growth: float, order: int) -> RatioGrid:
     return RatioGrid(edges, nodes, weights, derivative, order)
 
 
-def lobatto(order: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Nodes and weights of Gauss-Lobatto quadrature on [-1, 1], exact to degree 2 order - 3."""
-    top = np.eye(order)[-1]
-    inner = legendre.legroots(legendre.legder(top))
-    x = np.concatenate([[-1.0], np.sort(inner.real), [1.0]])
-    return x, 2 / (order * (order - 1) * legendre.legval(x, top) ** 2)
+def radau(order: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """Radau's nodes on [-1, 1], which end at 1, and -1 before them; weights, the first of them 0.
+
+    The weights are exact to degree 2 order - 4. Advection from -1, collocated at Radau's nodes,
+    has eigenvalues within 72 degrees of the negative axis up to order 11, where backward
+    differentiation of degree 4 is stable. Lobatto's nodes reach 89 degrees, where it is not.
+    """
+    inner, w = roots_jacobi(order - 2, 1, 0)
+    x = np.concatenate([[-1.0], inner, [1.0]])
+    w = np.concatenate([[0.0], w / (1 - inner), [0.0]])
+    w[-1] = 2 - w.sum()
+    return x, w
 
 
 def lagrange(nodes: Float[np.ndarray, " m"], x: np.ndarray) -> Float[np.ndarray, "n m"]:

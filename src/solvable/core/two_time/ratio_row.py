@@ -13,10 +13,7 @@ from solvable.core.two_time.ratio_tables import Below, Between, below, between
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Stored rows: times, C and R at the nodes, overlaps; room for more, of which `count` is used.
-
-    The newest may be a row that is still being solved for.
-    """
+    """Stored rows: times, C and R at the nodes, overlaps; there may be room for more."""
 
     times: Float[np.ndarray, " s"]
     correlation: Float[np.ndarray, "s n"]
@@ -71,7 +68,7 @@ class RowEquations:
         self._strengths = self._strengths_at(0.0)
 
     def enter(self, history: History, count: int) -> None:
-        """Read the past for the row `count` - 1, whose time is set and whose entries are sought."""
+        """Read the past of row `count` - 1, whose time is set and whose entries are sought."""
         between, grid = self._between, self.grid
         self._time = float(history.times[count - 1])
         kernels.read_past(
@@ -134,7 +131,7 @@ class RowEquations:
         c, r, m = y[:size], y[size:-1], y[-1]
         sums, inner = self._integrals(c, r, wanted)
         _, mu = self.scalars(y)
-        first, second, _ = self._own(c)
+        _, second, _ = self._own(c)
         pull, _ = self._pull(m)
         planted = self._past[2] + self._past[3] * m
         gradient = self.grid.derivative / t

@@ -55,48 +55,36 @@ def between(grid: RatioGrid, points: int) -> Between:
     R(t, s) has a layer at s = t, and R(s, t') one at s = t'. Panels are graded towards both: the
     grid's own down to s = sqrt(t t'), and their images under s -> t t' / s below.
     """
-    x, w = legendre.leggauss(points)
-    counts, weights, upper, lower = [0], [], [], []
-    for j in range(len(grid.nodes.gap)):
-        gaps, own, mirror = _panels(grid, j)
-        left, width = gaps[:-1, None], np.diff(gaps)[:, None]
-        # a panel's points from its own end, so that the first gap keeps its digits
-        nodes = (left + 0.5 * width * (x + 1)).ravel()
-        scale = (0.5 * width * w).ravel()
-        weights += [scale, mirror(nodes, scale)] if own else [scale]
-        upper.append(nodes)
-        lower.append(own)
-        counts.append(len(nodes) * (2 if own else 1))
-    return _assemble(grid, np.cumsum(counts), weights, upper, lower)
-
-
-def _panels(grid: RatioGrid, j: int):
-    """The panels from s = t down to sqrt(t t') by their gaps, and the weights of their images."""
-    ratio, gap = grid.nodes.ratio[j], grid.nodes.gap[j]
-    middle = gap / (1 + np.sqrt(ratio))  # 1 - sqrt(ratio)
-    inside = grid.edges.gap[grid.edges.gap < middle * (1 - 1e-9)]
-    gaps = np.append(inside, middle)
-
-    def mirror(nodes: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        return scale * ratio / (1 - nodes) ** 2
-
-    return gaps, ratio > 0, mirror
-
-
-def _assemble(grid: RatioGrid, start, weights, upper, lower) -> Between:
-    """Both halves of all intervals, with their stencils."""
-    at, other = [], []
-    for j, nodes in enumerate(upper):
-        ratio, gap = grid.nodes.ratio[j], grid.nodes.gap[j]
-        rest = (gap - nodes) / (1 - nodes)  # 1 - ratio / (1 - nodes)
-        at += [nodes, rest] if lower[j] else [nodes]
-        other += [rest, nodes] if lower[j] else [rest]
-    high, low = np.concatenate(at), np.maximum(np.concatenate(other), 0.0)
-    points = Points(1 - high, high)
+    counts, weights = [0], []
+    high, low = [], []  # the gaps 1 - s / t and 1 - t' / s
+    for ratio, gap in zip(grid.nodes.ratio, grid.nodes.gap, strict=True):
+        nodes, scale = _upper_half(grid, ratio, gap, points)
+        rest = (gap - nodes) / (1 - nodes)
+        weights.append(scale)
+        high.append(nodes)
+        low.append(rest)
+        if ratio > 0:
+            weights.append(scale * ratio / (1 - nodes) ** 2)
+            high.append(rest)
+            low.append(nodes)
+        counts.append(len(nodes) * (2 if ratio > 0 else 1))
+    above, below = np.concatenate(high), np.maximum(np.concatenate(low), 0.0)
+    at = Points(1 - above, above)
     return Between(
-        start.astype(np.int64),
+        np.cumsum(counts).astype(np.int64),
         np.concatenate(weights),
-        points,
-        grid.locate(points),
-        grid.locate(Points(1 - low, low)),
+        at,
+        grid.locate(at),
+        grid.locate(Points(1 - below, below)),
     )
+
+
+def _upper_half(
+    grid: RatioGrid, ratio: float, gap: float, points: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gaps and weights of Gauss points from s = t down to sqrt(t t')."""
+    x, w = legendre.leggauss(points)
+    middle = gap / (1 + np.sqrt(ratio))  # 1 - sqrt(ratio)
+    edges = np.append(grid.edges.gap[grid.edges.gap < middle * (1 - 1e-9)], middle)
+    left, width = edges[:-1, None], np.diff(edges)[:, None]
+    return (left + 0.5 * width * (x + 1)).ravel(), (0.5 * width * w).ravel()

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.integrate import cumulative_simpson
 
 from solvable.core.two_time.ratio import RatioRun, lagrange_at
-from solvable.core.two_time.ratio_grid import Points, Stencils, lagrange, lobatto
+from solvable.core.two_time.ratio_grid import Points, RatioGrid, lagrange, radau
 from solvable.core.two_time.uniform import UniformRun
 
 ROWS = 5
@@ -35,13 +35,15 @@ def read_ratios(run: RatioRun, times: np.ndarray, pairs: np.ndarray) -> Reading:
     for i, time in enumerate(times):
         rows = _rows_around(history.times, time)
         scalars[:, i] = table[:, rows] @ lagrange_at(history.times[rows], time)
-    stencils = run.grid.locate(_ratios(pairs))
+    stencils, cumulate = run.grid.locate(_ratios(pairs)), _cumulated(run.grid)
     answers = np.empty((3, len(pairs)))
     for q, (time, _) in enumerate(pairs):
         rows = _rows_around(history.times, time)
         mix = lagrange_at(history.times[rows], time)
         c, r = mix @ history.correlation[rows], mix @ history.response[rows]
-        answers[:, q] = _read_row(run, stencils, q, c, r, time)
+        here = slice(stencils.first[q], stencils.first[q] + run.grid.order)
+        weights = stencils.weights[q]
+        answers[:, q] = weights @ c[here], weights @ r[here], weights @ (time * cumulate @ r)[here]
     return Reading(scalars, answers)
 
 
@@ -52,33 +54,22 @@ def _ratios(pairs: np.ndarray) -> Points:
     return Points(1 - gap, gap)
 
 
-def _read_row(
-    run: RatioRun, stencils: Stencils, q: int, c: np.ndarray, r: np.ndarray, time: float
-) -> tuple[float, float, float]:
-    """C, R and the integrated response t int_theta^1 R of one row at one ratio."""
-    grid, first, weights = run.grid, stencils.first[q], stencils.weights[q]
-    here = slice(first, first + grid.order)
-    panel = first // (grid.order - 1)
-    width = grid.nodes.gap[here.stop - 1] - grid.nodes.gap[first]
-    before = 0.0  # what lies nearer to theta = 1 than the panel, from its quadrature
-    _, w = lobatto(grid.order)
-    for p in range(panel):
-        part = slice(p * (grid.order - 1), p * (grid.order - 1) + grid.order)
-        before += (
-            0.5 * (grid.nodes.gap[part.stop - 1] - grid.nodes.gap[part.start]) * (w @ r[part])
-        )
-    inside = 0.5 * width * (weights @ _cumulated(grid.order) @ r[here])
-    return float(weights @ c[here]), float(weights @ r[here]), float(time * (before + inside))
-
-
-def _cumulated(order: int) -> Float[np.ndarray, "m m"]:
-    """From values at Gauss-Lobatto nodes to integrals from -1 to each node."""
-    x, _ = lobatto(order)
+def _cumulated(grid: RatioGrid) -> Float[np.ndarray, "n n"]:
+    """From values at the nodes to integrals over the ratio from each node to 1."""
+    order, size = grid.order, len(grid.weights)
+    x, _ = radau(order)
     y, w = np.polynomial.legendre.leggauss(order)
     half = 0.5 * (x + 1)
     points = -1 + half[:, None] * (y + 1)
     values = lagrange(x, points.ravel()).reshape(order, order, order)
-    return half[:, None] * np.einsum("ipk,p->ik", values, w)
+    inside = half[:, None] * np.einsum("ipk,p->ik", values, w)
+    matrix = np.zeros((size, size))
+    for start in range(0, size - 1, order - 1):
+        here = slice(start, start + order)
+        width = grid.nodes.gap[here.stop - 1] - grid.nodes.gap[start]
+        matrix[start + 1 : here.stop] = matrix[start]
+        matrix[start + 1 : here.stop, here] += 0.5 * width * inside[1:]
+    return matrix
 
 
 def extrapolate(coarse: UniformRun, fine: UniformRun) -> UniformRun:

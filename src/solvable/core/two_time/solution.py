@@ -12,9 +12,9 @@ from solvable.core.arguments import array, choice, fail, instance, non_negative,
 from solvable.core.parallel import in_threads
 from solvable.core.status import Status
 from solvable.core.two_time.covariance import Covariance
-from solvable.core.two_time.ratio import fastest_rate, integrate_ratios
+from solvable.core.two_time.ratio import SMALL_OVERLAP, fastest_rate, integrate_ratios
 from solvable.core.two_time.reading import Reading, extrapolate, read_ratios, read_uniform
-from solvable.core.two_time.uniform import integrate_uniform
+from solvable.core.two_time.uniform import UniformRun, integrate_uniform
 
 SHORT = 20.0
 """Horizons, in units of the fastest relaxation, up to which the uniform grid is faster."""
@@ -45,8 +45,8 @@ class TwoTimeSolution:
         response: shape (q,), R(t, t').
         integrated_response: shape (q,), F(t, t') = int_t'^t R(t, s) ds.
         pair_error: shape (3, q), bounds for the last three.
-        status: converged, or precision_loss if a bound exceeds the tolerance or the run ended
-            early; max_steps if it took too many steps.
+        status: of the curves: converged, or precision_loss if a bound exceeds the tolerance or
+            the run ended early; max_steps if it took too many steps.
         integrator: "uniform" or "ratio".
     """
 
@@ -150,13 +150,10 @@ def solve(
     choice("integrator", integrator, ("auto", "uniform", "ratio"))
     if problem.horizon == 0:
         return _at_zero(problem)
-    short = fastest_rate(covariance, problem.temperature) * problem.horizon <= SHORT
-    if integrator == "uniform" or (integrator == "auto" and short):
+    if integrator == "uniform" or (integrator == "auto" and _is_short(problem)):
         answer = _solve_uniform(problem)
-        if answer is not None and (integrator == "uniform" or answer.status == Status.converged):
+        if integrator == "uniform" or answer.status == Status.converged:
             return answer
-        if integrator == "uniform":
-            raise fail("times", "not reach further than a uniform grid resolves", times)
     with threadpool_limits(1):  # of many small systems, for which threads only wait
         return _solve_ratios(problem)
 
@@ -184,6 +181,12 @@ def _pairs(value: Any) -> np.ndarray:
     return pairs
 
 
+def _is_short(problem: _Problem) -> bool:
+    """Whether the uniform grid is the faster one."""
+    rate = fastest_rate(problem.covariance, problem.temperature, problem.horizon)
+    return rate * problem.horizon <= SHORT
+
+
 def _at_zero(problem: _Problem) -> TwoTimeSolution:
     """The start itself, which needs no integration."""
     c, m = problem.covariance, problem.overlap
@@ -196,46 +199,45 @@ def _at_zero(problem: _Problem) -> TwoTimeSolution:
     return _answer(problem, run, run, "uniform")
 
 
-def _solve_uniform(problem: _Problem) -> TwoTimeSolution | None:
-    """Three grids, of which each pair extrapolates; None if no grid resolves the fast rates."""
-    rate = fastest_rate(problem.covariance, problem.temperature)
-    least = 4 * rate * problem.horizon
-    runs, answer, last = [], None, None
-    for steps in (n for n in UNIFORM_STEPS if n >= least):
-        runs.append(
-            integrate_uniform(
-                problem.covariance,
-                problem.temperature,
-                problem.overlap,
-                problem.horizon,
-                steps,
-                problem.progress,
-            )
-        )
-        if len(runs) < 2:
-            continue
-        reading = read_uniform(extrapolate(*runs[-2:]), problem.times, problem.pairs)
-        run = _Run(reading, problem.horizon, Status.converged)
-        if last is not None:
-            answer = _answer(problem, last, run, "uniform")
+def _solve_uniform(problem: _Problem) -> TwoTimeSolution:
+    """Grids of rising fineness, of which each pair extrapolates, until two pairs agree."""
+    rate = fastest_rate(problem.covariance, problem.temperature, problem.horizon)
+    sizes = [steps for steps in UNIFORM_STEPS if steps >= 4 * rate * problem.horizon]
+    if len(sizes) < 3:
+        raise fail("times", "not reach further than a uniform grid resolves", problem.horizon)
+    coarse = _run_uniform(problem, sizes[0])
+    readings: list[_Run] = []
+    for steps in sizes[1:]:
+        fine = _run_uniform(problem, steps)
+        reading = read_uniform(extrapolate(coarse, fine), problem.times, problem.pairs)
+        readings.append(_Run(reading, problem.horizon, Status.converged))
+        coarse = fine
+        if len(readings) > 1:
+            answer = _answer(problem, readings[-2], readings[-1], "uniform")
             if answer.status == Status.converged:
-                break
-        runs, last = runs[-1:], run
-    return answer
+                return answer
+    return _answer(problem, readings[-2], readings[-1], "uniform")
+
+
+def _run_uniform(problem: _Problem, steps: int) -> UniformRun:
+    """One grid."""
+    p = problem
+    arguments = p.covariance, p.temperature, p.overlap, p.horizon, steps, p.progress
+    return integrate_uniform(*arguments)
 
 
 def _solve_ratios(problem: _Problem) -> TwoTimeSolution:
     """Two resolutions side by side; a finer one while their difference exceeds the tolerance."""
-    runs = in_threads(lambda level: _run_ratios(problem, level), [0, 1])
-    for level in range(2, len(LEVELS) + 1):
-        answer = _answer(problem, runs[-2], runs[-1], "ratio")
-        if answer.status == Status.converged or level == len(LEVELS):
-            return answer
-        finer = _run_ratios(problem, level)
-        if finer.end < runs[-1].end:
-            return answer
-        runs.append(finer)
-    raise AssertionError("the last level returns")
+    coarse, fine = in_threads(lambda level: _run_ratios(problem, level), [0, 1])
+    answer = _answer(problem, coarse, fine, "ratio")
+    for level in range(2, len(LEVELS)):
+        if answer.status == Status.converged:
+            break
+        coarse, fine = fine, _run_ratios(problem, level)
+        if fine.end < coarse.end:
+            break  # a finer run that ends earlier says less
+        answer = _answer(problem, coarse, fine, "ratio")
+    return answer
 
 
 def _run_ratios(problem: _Problem, level: int) -> _Run:
@@ -260,40 +262,41 @@ def _answer(problem: _Problem, coarse: _Run, fine: _Run, integrator: str) -> Two
     """The finer run, bounded by its distance to the coarser one, as far as both reach."""
     end = min(coarse.end, fine.end)
     times = problem.times[problem.times <= end]
-    n, reached = len(times), problem.pairs[:, 0] <= end
-    pairs = problem.pairs[reached]
-    scalars, before = fine.reading.scalars[:, :n], coarse.reading.scalars[:, :n]
-    both = [run.reading.pairs[:, problem.pairs[problem.pairs[:, 0] <= run.end, 0] <= end]
-            for run in (fine, coarse)]  # fmt: skip
-    energy, energy_before = scalars[2:].sum(axis=0), before[2:].sum(axis=0)
-    errors = np.abs([scalars[0] - before[0], scalars[1] - before[1], energy - energy_before])
+    scalars, before = (run.reading.scalars[:, : len(times)] for run in (fine, coarse))
+    values, others = (_pairs_until(problem, run, end) for run in (fine, coarse))
+    energy = scalars[2:].sum(axis=0)
+    errors = np.abs(np.vstack([(scalars - before)[:2], energy - before[2:].sum(axis=0)]))
     return TwoTimeSolution(
-        times,
-        scalars[0],
-        scalars[1],
-        energy,
-        scalars[2:],
-        errors[0],
-        errors[1],
-        errors[2],
-        pairs,
-        *both[0],
-        np.abs(both[0] - both[1]),
-        _status(problem, coarse, fine, scalars, errors),
-        integrator,
+        times=times,
+        overlap=scalars[0],
+        mu=scalars[1],
+        energy=energy,
+        channel_energies=scalars[2:],
+        overlap_error=errors[0],
+        mu_error=errors[1],
+        energy_error=errors[2],
+        pairs=problem.pairs[problem.pairs[:, 0] <= end],
+        correlation=values[0],
+        response=values[1],
+        integrated_response=values[2],
+        pair_error=np.abs(values - others),
+        status=_status(problem, coarse, fine, scalars, errors),
+        integrator=integrator,
     )
+
+
+def _pairs_until(problem: _Problem, run: _Run, end: float) -> np.ndarray:
+    """What a run says at the pairs that end by `end`, of those that the run reached."""
+    later = problem.pairs[:, 0]
+    return run.reading.pairs[:, later[later <= run.end] <= end]
 
 
 def _status(
     problem: _Problem, coarse: _Run, fine: _Run, scalars: np.ndarray, errors: np.ndarray
 ) -> Status:
-    if fine.status != Status.converged or coarse.status != Status.converged:
-        return fine.status if fine.status != Status.converged else coarse.status
-    tolerance = problem.tolerance
-    scale = 1 + np.abs(scalars[1])
-    kept = (
-        np.all(errors[0] <= tolerance * (np.abs(scalars[0]) + 1e-12))
-        and np.all(errors[1] <= tolerance * scale)
-        and np.all(errors[2] <= tolerance * scale)
-    )
-    return Status.converged if kept else Status.precision_loss
+    for run in (fine, coarse):
+        if run.status != Status.converged:
+            return run.status
+    planted, energetic = np.abs(scalars[0]) + SMALL_OVERLAP, 1 + np.abs(scalars[1])
+    allowed = problem.tolerance * np.array([planted, energetic, energetic])
+    return Status.converged if np.all(errors <= allowed) else Status.precision_loss

@@ -153,6 +153,8 @@ def _march(
         drift = evaluate(n + 1, rates)
         if progress is not None and n % 50 == 0:
             progress((n / steps) ** 3)
+    if progress is not None:
+        progress(1.0)
 
 
 def _first_step(
