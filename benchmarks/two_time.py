@@ -74,10 +74,10 @@ def timed(call):
 
 def runs():
     """A whole uniform grid, and dynamics that escape to the signal until t = 1e6, once each."""
-    from solvable.core.two_time import Covariance, solve
+    from solvable.core.two_time import Channels, solve
     from solvable.core.two_time.uniform import integrate_uniform
 
-    case = Covariance([2, 3], [2.5, 1 / 3])
+    case = Channels([2, 3], [2.5, 1 / 3])
     integrate_uniform(case, 1.0, 1e-4, 1.0, 10)  # these compile
     solve(case, 1.0, 0.1, [0.1], integrator="ratio")
     uniform_s, _ = timed(lambda: integrate_uniform(case, 1.0, 1e-4, 20.0, 4000))

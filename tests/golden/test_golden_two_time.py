@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from solvable.core.status import Status
-from solvable.core.two_time import Covariance, solve
+from solvable.core.two_time import Channels, solve
 
 GOLDEN = tomllib.loads((Path(__file__).parent / "two_time.toml").read_text(encoding="utf-8"))
 
 
 def covariance(case):
     p = case.get("p", 3)
-    return Covariance([2, p], [1 / (2 * case["delta2"]), 1 / (p * case["deltap"])])
+    return Channels([2, p], [1 / (2 * case["delta2"]), 1 / (p * case["deltap"])])
 
 
 def label(case):
@@ -41,7 +41,7 @@ def test_limits(case):
 def test_aging_to_a_million():
     """Without a signal the glass ages: energy and mu creep to those of threshold states."""
     times = [1e4, 1e5, 1e6]
-    case = Covariance([2, 3], [1 / 1.5, 1 / 3])
+    case = Channels([2, 3], [1 / 1.5, 1 / 3])
     run = solve(case, 1.0, 0.0, times, [(t, t / 2) for t in times])
     assert run.status == Status.converged
     assert float(run.energy[-1]) == pytest.approx(-0.970244, abs=2e-4)
@@ -56,7 +56,7 @@ def test_escapes_end_at_the_bayes_overlap(delta2):
 
     The end solves m = Q' / (1 + Q'): m^2 + (1 / delta2 - 1) (m - 1) = 0.
     """
-    case = Covariance([2, 3], [1 / (2 * delta2), 1 / 3])
+    case = Channels([2, 3], [1 / (2 * delta2), 1 / 3])
     run = solve(case, 1.0, 1e-4, [1e4, 1e6])
     b = 1 / delta2 - 1
     assert run.status == Status.converged

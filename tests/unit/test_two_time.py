@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import ive
 
+from solvable.core.covariance import Covariance
 from solvable.core.status import Status
-from solvable.core.two_time import Covariance, ratio, solution, solve
+from solvable.core.two_time import Channels, ratio, solution, solve
 from solvable.core.two_time.reading import extrapolate, read_uniform
 from solvable.core.two_time.uniform import integrate_uniform
 
@@ -13,7 +14,7 @@ PAIRS = np.array([(t, x * t) for t in (0.3, 1.0, 2.5) for x in (0.0, 0.2, 0.5, 0
 
 
 def matrix_tensor(delta2, deltap=1.0, p=3, schedule=None):
-    return Covariance([2, p], [1 / (2 * delta2), 1 / (p * deltap)], schedule)
+    return Channels([2, p], [1 / (2 * delta2), 1 / (p * deltap)], schedule)
 
 
 class MatrixFlow:
@@ -44,7 +45,7 @@ class MatrixFlow:
 
 @pytest.mark.parametrize("integrator", ["uniform", "ratio"])
 def test_without_an_energy_all_is_diffusion(integrator):
-    nothing = Covariance([2], [0.0])
+    nothing = Channels([2], [0.0])
     run = solve(nothing, 0.7, 0.25, [1.0, 2.5], PAIRS, integrator=integrator)
     lag = PAIRS[:, 0] - PAIRS[:, 1]
     assert run.status == Status.converged
@@ -58,7 +59,7 @@ def test_without_an_energy_all_is_diffusion(integrator):
 @pytest.mark.parametrize("integrator", ["uniform", "ratio"])
 def test_a_matrix_flows_as_its_spectrum_says(integrator):
     exact = MatrixFlow(1.25)
-    covariance = Covariance([2], [exact.g**2 / 2])
+    covariance = Channels([2], [exact.g**2 / 2])
     run = solve(covariance, 0.0, 0.0, [0.3, 1.0, 2.5], PAIRS, integrator=integrator)
     t, s = PAIRS.T
     assert run.status == Status.converged
@@ -73,7 +74,7 @@ def test_a_matrix_ages_for_long_as_its_spectrum_says():
     exact = MatrixFlow(1.0)
     times = np.array([1.0, 10.0, 100.0])
     pairs = np.array([(t, x * t) for t in times for x in (0.1, 0.5, 0.9, 0.999)])
-    run = solve(Covariance([2], [0.5]), 0.0, 0.0, times, pairs)
+    run = solve(Channels([2], [0.5]), 0.0, 0.0, times, pairs)
     t, s = pairs.T
     assert (run.status, run.integrator) == (Status.converged, "ratio")
     assert run.mu == pytest.approx(exact.mu(times), abs=3e-5)
@@ -84,7 +85,7 @@ def test_a_matrix_ages_for_long_as_its_spectrum_says():
 
 def test_the_uniform_grid_is_of_second_order():
     exact = MatrixFlow(1.0)
-    covariance = Covariance([2], [0.5])
+    covariance = Channels([2], [0.5])
     runs = [integrate_uniform(covariance, 0.0, 0.0, 4.0, n) for n in (64, 128, 256)]
     for wrong in (
         [run.mu[-1] - exact.mu(4.0) for run in runs],
@@ -118,7 +119,7 @@ def test_both_integrators_agree(temperature):
 def test_an_amplitude_squared_scales_noise():
     """Without a signal a constant amplitude a stands for the coefficient a^2 c."""
     halved = matrix_tensor(0.5, schedule=lambda t: np.stack([np.ones_like(t), 0.5 + 0 * t]))
-    plain = Covariance([2, 3], [1.0, 0.25 / 3])
+    plain = Channels([2, 3], [1.0, 0.25 / 3])
     for name in ("uniform", "ratio"):
         one, other = (solve(c, 1.0, 0.0, [2.0], integrator=name) for c in (halved, plain))
         assert one.channel_energies == pytest.approx(other.channel_energies, abs=1e-6)
@@ -144,17 +145,17 @@ def test_equilibrium_at_bayes_temperature():
     run = solve(covariance, 1.0, 1e-2, [14.0], pairs)
     m = run.overlap[0]
     assert m == pytest.approx(0.82842712, abs=1e-5)
-    assert m == pytest.approx(float(covariance.first(m) / (1 + covariance.first(m))), abs=1e-5)
+    slope = Covariance((2, 3), (2.5, 1 / 3)).slope(m)
+    assert m == pytest.approx(slope / (1 + slope), abs=1e-5)
     assert run.integrated_response == pytest.approx(1 - run.correlation, abs=1e-4)
     assert run.correlation[-1] == pytest.approx(m, abs=1e-4)
     assert run.mu == pytest.approx(1.0 - np.array([2, 3]) @ run.channel_energies, abs=1e-10)
 
 
 def test_gradient_flow_ends_at_the_maximum():
-    covariance = matrix_tensor(0.2)
-    m = float(solve(covariance, 0.0, 1e-2, [12.0]).overlap[0])
-    first = float(covariance.first(m))
-    assert m == pytest.approx(first / np.sqrt(first**2 + covariance.first(1.0)), abs=1e-5)
+    m = float(solve(matrix_tensor(0.2), 0.0, 1e-2, [12.0]).overlap[0])
+    slope = Covariance((2, 3), (2.5, 1 / 3)).slope
+    assert m == pytest.approx(slope(m) / np.sqrt(slope(m) ** 2 + slope(1.0)), abs=1e-5)
 
 
 def test_a_tolerance_out_of_reach_is_said(monkeypatch):
@@ -204,7 +205,7 @@ def test_progress_rises_to_one():
         (dict(pairs=[(1.0, 2.0)]), "`pairs` must hold times"),
         (dict(tolerance=0.0), "`tolerance` must be positive"),
         (dict(integrator="euler"), "`integrator` must be one of"),
-        (dict(covariance=3), "`covariance` must be a Covariance"),
+        (dict(covariance=3), "`covariance` must be `Channels`"),
         (dict(times=[1e5], integrator="uniform"), "`times` must not reach further"),
     ],
 )
@@ -225,21 +226,21 @@ def test_wrong_arguments(change, message):
 )
 def test_wrong_covariances(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Covariance(*arguments)
+        Channels(*arguments)
 
 
 def test_a_schedule_must_answer_amplitudes():
-    wrong = Covariance([2, 3], [1.0, 1.0], lambda t: np.ones((3, len(t))))
+    wrong = Channels([2, 3], [1.0, 1.0], lambda t: np.ones((3, len(t))))
     with pytest.raises(ValueError, match="`schedule` must answer one amplitude"):
         wrong.amplitudes(np.ones(2))
     with pytest.raises(ValueError, match="`schedule` must answer finite"):
-        Covariance([2], [1.0], lambda t: -np.ones((1, len(t)))).amplitudes(np.ones(2))
+        Channels([2], [1.0], lambda t: -np.ones((1, len(t)))).amplitudes(np.ones(2))
 
 
 def test_amplitudes_above_one_are_resolved():
     """Twice the amplitude without a signal is four times the coefficient, and relaxes faster."""
-    doubled = Covariance([3], [1 / 3], lambda t: 2.0 + 0 * t[None])
-    plain = Covariance([3], [4 / 3])
+    doubled = Channels([3], [1 / 3], lambda t: 2.0 + 0 * t[None])
+    plain = Channels([3], [4 / 3])
     for name in ("uniform", "ratio"):
         one, other = (solve(c, 1.0, 0.0, [1.0], integrator=name) for c in (doubled, plain))
         assert one.status == other.status == Status.converged

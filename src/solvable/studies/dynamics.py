@@ -12,7 +12,7 @@ from solvable.core.arguments import array, boolean, fail, instance, integer, non
 from solvable.core.parallel import in_threads
 from solvable.core.precision import require_x64
 from solvable.core.randomness import fold, key_for
-from solvable.core.two_time import Covariance, TwoTimeSolution, solve
+from solvable.core.two_time import Channels, TwoTimeSolution, solve
 from solvable.models.base import AbstractDynamicsModel
 from solvable.studies.curve import Progress, require_set
 
@@ -137,7 +137,7 @@ def _theory(
         schedule = _Schedule(model.channels(), *asked["annealing"])
     Q = model.covariance()
     return solve(
-        Covariance(np.array(Q.powers), np.array(Q.coefficients), schedule),
+        Channels(np.array(Q.powers), np.array(Q.coefficients), schedule),
         asked["temperature"],
         asked["initial_overlap"],
         times,

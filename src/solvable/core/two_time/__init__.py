@@ -3,7 +3,7 @@
 `solve` is the entry; `uniform` integrates short times, `ratio` very long ones.
 """
 
-from solvable.core.two_time.covariance import Covariance
+from solvable.core.two_time.channels import Channels
 from solvable.core.two_time.solution import TwoTimeSolution, solve
 
-__all__ = ["Covariance", "TwoTimeSolution", "solve"]
+__all__ = ["Channels", "TwoTimeSolution", "solve"]

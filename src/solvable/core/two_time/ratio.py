@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.linalg import lu_factor, lu_solve
 
 from solvable.core.status import Status
-from solvable.core.two_time.covariance import Covariance
+from solvable.core.two_time.channels import Channels
 from solvable.core.two_time.ratio_grid import RatioGrid, ratio_grid
 from solvable.core.two_time.ratio_row import History, RowEquations
 
@@ -62,7 +62,7 @@ class RatioRun:
     status: Status
 
 
-def fastest_rate(covariance: Covariance, temperature: float, horizon: float) -> float:
+def fastest_rate(covariance: Channels, temperature: float, horizon: float) -> float:
     """An upper estimate of mu, the rate of the fastest relaxation, until `horizon`.
 
     1 + T + Q'(1) + Q''(1), where a schedule counts by its largest amplitudes.
@@ -74,7 +74,7 @@ def fastest_rate(covariance: Covariance, temperature: float, horizon: float) -> 
 
 
 def integrate_ratios(
-    covariance: Covariance,
+    covariance: Channels,
     temperature: float,
     overlap: float,
     horizon: float,

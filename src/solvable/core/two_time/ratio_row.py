@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.core.two_time import ratio_kernels as kernels
-from solvable.core.two_time.covariance import Covariance
+from solvable.core.two_time.channels import Channels
 from solvable.core.two_time.ratio_grid import RatioGrid
 from solvable.core.two_time.ratio_tables import Below, Between, below, between
 
@@ -44,7 +44,7 @@ class RowEquations:
     """
 
     def __init__(
-        self, covariance: Covariance, temperature: float, grid: RatioGrid, width: int
+        self, covariance: Channels, temperature: float, grid: RatioGrid, width: int
     ) -> None:
         self.grid = grid
         self._covariance = covariance

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from solvable.core.arguments import array, choice, fail, instance, non_negative, number, positive
 from solvable.core.parallel import in_threads
 from solvable.core.status import Status
-from solvable.core.two_time.covariance import Covariance
+from solvable.core.two_time.channels import Channels
 from solvable.core.two_time.ratio import SMALL_OVERLAP, fastest_rate, integrate_ratios
 from solvable.core.two_time.reading import Reading, extrapolate, read_ratios, read_uniform
 from solvable.core.two_time.uniform import UniformRun, integrate_uniform
@@ -76,7 +76,7 @@ class TwoTimeSolution:
 class _Problem:
     """What is asked for, checked."""
 
-    covariance: Covariance
+    covariance: Channels
     temperature: float
     overlap: float
     times: np.ndarray
@@ -99,7 +99,7 @@ class _Run:
 
 
 def solve(
-    covariance: Covariance,
+    covariance: Channels,
     temperature: float,
     overlap: float,
     times: Any,
@@ -134,12 +134,12 @@ def solve(
     Source: mannelli2020marvels.
 
     Example:
-        >>> run = solve(Covariance([2, 3], [2.5, 1 / 3]), 1.0, 1e-4, [0.5, 1.0])
+        >>> run = solve(Channels([2, 3], [2.5, 1 / 3]), 1.0, 1e-4, [0.5, 1.0])
         >>> run.overlap.round(6)
         array([0.00043 , 0.001207])
     """
     problem = _Problem(
-        instance("covariance", covariance, Covariance, "a Covariance"),
+        instance("covariance", covariance, Channels, "`Channels`"),
         non_negative("temperature", temperature),
         _overlap(overlap),
         _times(times),

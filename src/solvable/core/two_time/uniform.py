@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.core.two_time import uniform_kernels as kernels
-from solvable.core.two_time.covariance import Covariance
+from solvable.core.two_time.channels import Channels
 
 ALONE = 700
 """Rows that one thread reads in the time that it takes to wake another."""
@@ -42,7 +42,7 @@ class UniformRun:
 class _Evaluation:
     """The velocities of one row; owns the buffers and the threads that fill them."""
 
-    def __init__(self, run: UniformRun, covariance: Covariance, temperature: float) -> None:
+    def __init__(self, run: UniformRun, covariance: Channels, temperature: float) -> None:
         size = len(run.times)
         self._run = run
         self._temperature = temperature
@@ -103,7 +103,7 @@ class _Evaluation:
 
 
 def integrate_uniform(
-    covariance: Covariance,
+    covariance: Channels,
     temperature: float,
     overlap: float,
     horizon: float,

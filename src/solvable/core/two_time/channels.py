@@ -1,4 +1,4 @@
-"""The covariance of a Gaussian energy on the sphere, as arrays: powers, coefficients, schedule."""
+"""The terms of a Gaussian energy on the sphere as arrays, and how they change in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from solvable.core.arguments import fail, non_negative_vector, vector
 
 
 @dataclass(frozen=True, eq=False)
-class Covariance:
-    """Q(x) = sum_k c_k x^{p_k}, the covariance of an energy in the overlap of two states.
+class Channels:
+    """The monomials of a covariance Q(x) = sum_k c_k x^{p_k}, each with an amplitude in time.
 
     With a schedule a_k(t) the dynamics feels the signal as a_k(t) c_k x^{p_k} and correlates the
     noise of two times as a_k(t) a_k(s) c_k x^{p_k}.
@@ -30,8 +30,8 @@ class Covariance:
     Source: mannelli2020marvels (also annealing of one channel).
 
     Example:
-        >>> float(Covariance([2, 3], [0.5, 1 / 3]).first(np.array(1.0)))
-        2.0
+        >>> Channels([2, 3], [0.5, 1 / 3]).amplitudes(np.zeros(1))[:, 0]
+        array([1., 1.])
     """
 
     powers: Int[np.ndarray, " k"]
@@ -48,18 +48,6 @@ class Covariance:
         object.__setattr__(self, "powers", powers.astype(np.int64))
         object.__setattr__(self, "coefficients", coefficients)
 
-    def value(self, x: Any) -> Any:
-        """Q(x), without a schedule."""
-        return self._sum(x, 0)
-
-    def first(self, x: Any) -> Any:
-        """Q'(x), without a schedule."""
-        return self._sum(x, 1)
-
-    def second(self, x: Any) -> Any:
-        """Q''(x), without a schedule."""
-        return self._sum(x, 2)
-
     def amplitudes(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "k n"]:
         """a_k(t) at `times`; ones without a schedule.
 
@@ -75,12 +63,3 @@ class Covariance:
         if not np.all(np.isfinite(answer)) or np.any(answer < 0):
             raise fail("schedule", "answer finite, non-negative amplitudes", answer)
         return answer
-
-    def _sum(self, x: Any, order: int) -> Any:
-        x = np.asarray(x, dtype=np.float64)
-        total = np.zeros_like(x)
-        for power, coefficient in zip(self.powers, self.coefficients, strict=True):
-            factor = float(np.prod([power - i for i in range(order)]))
-            if factor:
-                total = total + coefficient * factor * x ** float(power - order)
-        return total
