@@ -168,7 +168,7 @@ def _overlap(value: float) -> float:
 def _times(value: Any) -> np.ndarray:
     times = array("times", value, ndim=1)
     if np.any(times < 0) or np.any(np.diff(times) <= 0):
-        raise fail("times", "be strictly rising and >= 0", value)
+        raise fail("times", "be strictly rising and >= 0", times.tolist())
     return times
 
 
