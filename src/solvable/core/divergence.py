@@ -1,6 +1,6 @@
 """Power laws with which times diverge, fitted: where, how fast, and how sure that is."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +16,6 @@ LEAST = 4
 _NEAREST, _FURTHEST = 1e-4, 30.0  # of the threshold, in units of the spread of the points
 _PLACES = 400
 _ONE_SIGMA = 0.8413447460685429  # of a normal variable: the probability to lie below 1
-_STEP = 1e-5
 
 
 class Divergence(NamedTuple):
@@ -88,46 +87,62 @@ def fit_divergence(x: Float[np.ndarray, " n"], times: Float[np.ndarray, " n"]) -
 def _fitted(x: np.ndarray, times: np.ndarray) -> Divergence:
     """One fit; the exponent and the amplitude follow linearly from the threshold's place."""
     spread = float(np.ptp(x))
-    if len(x) < LEAST or spread == 0:
-        return ABSENT
     logs = np.log(times)
+    if len(x) < LEAST or spread == 0 or np.ptp(logs) == 0:
+        return ABSENT
     side = -np.sign(np.polyfit(x, logs, 1)[0])
-    end = float(np.min(side * x))  # of the points, in a direction in which times fall
-
-    def gaps(log_distance: float) -> np.ndarray:
-        return np.log(side * x - end + np.exp(log_distance))
-
-    def misfit(log_distance: float) -> float:
-        design = np.stack([np.ones_like(x), -gaps(log_distance)], axis=1)
-        return float(np.sum((logs - design @ _solved(design, logs)) ** 2))
-
+    line = _Line(side * x - np.min(side * x), logs)  # times fall along it
     places = np.log(spread * np.geomspace(_NEAREST, _FURTHEST, _PLACES))
-    best = int(np.argmin([misfit(place) for place in places]))
-    if side == 0 or best in (0, _PLACES - 1):
+    best = int(np.argmin(line.misfit(places)))
+    if best in (0, _PLACES - 1):
         return ABSENT
-    found = minimize_scalar(
-        misfit, bounds=(places[best - 1], places[best + 1]), method="bounded",
+    found: Any = minimize_scalar(
+        lambda place: float(line.misfit(np.array([place]))[0]),
+        bounds=(places[best - 1], places[best + 1]),
+        method="bounded",
         options={"xatol": 1e-12},
-    )  # fmt: skip
-    distance = float(np.exp(found.x))
-    design = np.stack([np.ones_like(x), -gaps(found.x)], axis=1)
-    log_amplitude, exponent = _solved(design, logs)
-    if exponent <= 0:
+    )
+    slope, shift, squares = line.at(found.x)
+    if slope >= 0:
         return ABSENT
-    # ln time changes by gamma / |x - x_c| as the threshold comes closer
-    slopes = np.column_stack([design, exponent * side / (side * x - end + distance)])
-    variance = misfit(found.x) / (len(x) - 3) * student.ppf(_ONE_SIGMA, len(x) - 3) ** 2
-    errors = np.sqrt(variance * np.diag(np.linalg.pinv(slopes.T @ slopes)))
-    threshold = side * (end - distance)
-    amplitude = float(np.exp(log_amplitude))
+    gaps = line.gaps(found.x)
+    # how ln time changes with its amplitude, its exponent and the threshold
+    changes = np.column_stack([np.ones_like(x), -gaps, -slope * np.exp(-gaps)])
+    variance = squares / (len(x) - 3) * student.ppf(_ONE_SIGMA, len(x) - 3) ** 2
+    errors = np.sqrt(variance * np.diag(np.linalg.pinv(changes.T @ changes)))
+    threshold = side * (np.min(side * x) - np.exp(found.x))
     return Divergence(
-        float(threshold), float(errors[2]), float(exponent), float(errors[1]), amplitude,
+        float(threshold),
+        float(errors[2]),
+        -slope,
+        float(errors[1]),
+        float(np.exp(shift)),
         Status.converged,
-    )  # fmt: skip
+    )
 
 
-def _solved(design: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.linalg.lstsq(design, values, rcond=None)[0]
+class _Line:
+    """ln time as a line in ln(x + distance), x >= 0, for any ln distance."""
+
+    def __init__(self, x: np.ndarray, logs: np.ndarray) -> None:
+        self._x, self._logs = x, logs
+
+    def gaps(self, log_distance: Any) -> np.ndarray:
+        return np.log(self._x + np.exp(log_distance))
+
+    def at(self, log_distance: float) -> tuple[float, float, float]:
+        """Slope, shift, and the sum of squares that is left."""
+        gaps = self.gaps(log_distance)
+        slope, shift = np.polyfit(gaps, self._logs, 1)
+        return float(slope), float(shift), float(self.misfit(np.array([log_distance]))[0])
+
+    def misfit(self, log_distances: np.ndarray) -> np.ndarray:
+        """The sum of squares, one for each distance."""
+        gaps = self.gaps(log_distances[:, None])
+        gaps -= gaps.mean(axis=1, keepdims=True)
+        logs = self._logs - self._logs.mean()
+        slopes = gaps @ logs / np.sum(gaps**2, axis=1)
+        return np.sum((logs - slopes[:, None] * gaps) ** 2, axis=1)
 
 
 class Limit(NamedTuple):
