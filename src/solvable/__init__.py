@@ -17,6 +17,7 @@ _HOMES = {
     "critical_points": "solvable.studies.critical_points",
     "experiment": "solvable.studies.experiment",
     "dynamics": "solvable.studies.dynamics",
+    "relaxation": "solvable.studies.relaxation",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
     "parse": "solvable.core.specification",
@@ -120,4 +121,5 @@ if TYPE_CHECKING:
     from solvable.studies.experiment import experiment
     from solvable.studies.infer import infer
     from solvable.studies.phase import phase_diagram
+    from solvable.studies.relaxation import relaxation
     from solvable.studies.thresholds import thresholds

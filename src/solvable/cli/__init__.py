@@ -23,6 +23,7 @@ from solvable.cli import (
     infer,
     listing,
     phase,
+    relaxation,
     rerun,
     thresholds,
 )
@@ -47,6 +48,7 @@ for _command, _name in (
     (phase.phase, "phase"),
     (experiment.experiment, "experiment"),
     (dynamics.dynamics, "dynamics"),
+    (relaxation.relaxation, "relaxation"),
     (infer.infer, "infer"),
     (denoise.denoise, "denoise"),
     (entropy.entropy, "entropy"),

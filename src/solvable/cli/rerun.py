@@ -24,6 +24,7 @@ VERBS = {
     "phase_diagram": "phase",
     "experiment": "experiment",
     "dynamics": "dynamics",
+    "relaxation": "relaxation",
 }
 
 
@@ -77,6 +78,7 @@ def rerun(
         "phase": tables.phase,
         "experiment": tables.experiment,
         "dynamics": tables.dynamics,
+        "relaxation": tables.relaxation,
     }
     desk.answer(io.document(new), lambda width: shown[VERBS[verb]](new, width))
     return int(io.failed(new))

@@ -282,6 +282,46 @@ def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     return [Text(title), table(columns, rows), *notes]
 
 
+def relaxation(dataset: xr.Dataset, width: int = 200) -> list[Any]:
+    """Relaxation times, one column for each initial overlap, and the thresholds fitted to them."""
+    name = str(dataset["plateau"].dims[0])
+    starts = [f"{overlap:g}" for overlap in dataset["initial_overlap"].values]
+    rows = []
+    for k in range(dataset.sizes[name]):
+        at = dataset.isel({name: k})
+        cells = []
+        for j in range(len(starts)):
+            one = at.isel(initial_overlap=j)
+            status = Status(int(one["status"]))
+            found = plus_minus(float(one["relaxation_time"]), float(one["error_bound"]))
+            cells.append(found if status == Status.converged else status.name)
+        rows.append([number(float(at[name])), number(float(at["plateau"])), *cells])
+    fits = []
+    for j, start in enumerate(starts):
+        one = dataset.isel(initial_overlap=j)
+        both = [(float(one[key]), float(one[f"{key}_error"])) for key in ("threshold", "exponent")]
+        status = Status(int(one["fit_status"])).name
+        fits.append([start, *(plus_minus(*value) for value in both), status])
+    limit = (float(dataset["extrapolated_threshold"]), float(dataset["extrapolated_error"]))
+    fits.append(["-> 0", plus_minus(*limit), "", Status(int(dataset["extrapolated_status"])).name])
+    attrs = dataset.attrs
+    title = (
+        f"{heading(dataset)}  |  temperature {attrs['temperature']:g}, times at which the overlap "
+        f"is {attrs['fraction']:g} of its plateau"
+    )
+    notes = [
+        footnote(f"conjectured threshold: {number(float(dataset['conjectured_threshold']))}"),
+        footnote(f"no_branch: not reached by time {attrs['longest']:g}, or too few for a fit."),
+    ]
+    return [
+        Text(title),
+        table([name, "plateau", *(f"time from {start}" for start in starts)], rows),
+        table(["initial overlap", f"threshold in {name}", "exponent", "status"], fits),
+        *notes,
+        *_advice(dataset, ["status"]),
+    ]
+
+
 def _float(value: Any) -> float | None:
     """A number of a JSON document, where infinities are texts."""
     return None if value is None else float(value)

@@ -53,6 +53,7 @@ def document(dataset: xr.Dataset) -> dict[str, Any]:
         "experiment": _experiment,
         "entropy": _entropy,
         "dynamics": _dynamics,
+        "relaxation": _relaxation,
     }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
@@ -149,6 +150,39 @@ def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
             for name in simulated
         }
     return found
+
+
+FIT = ("threshold", "threshold_error", "exponent", "exponent_error", "amplitude")
+
+
+def _relaxation(dataset: xr.Dataset) -> dict[str, Any]:
+    name = str(dataset["plateau"].dims[0])
+    rows = []
+    for overlap in dataset["initial_overlap"].values:
+        one = dataset.sel(initial_overlap=overlap)
+        fit = {key: float(one[key]) for key in FIT}
+        rows.append(
+            {
+                "initial_overlap": float(overlap),
+                "relaxation_time": one["relaxation_time"].values,
+                "error_bound": one["error_bound"].values,
+                "status": statuses(one["status"].values),
+                "fit": fit | {"status": statuses(int(one["fit_status"]))},
+            }
+        )
+    return {
+        "model": dataset.attrs["model"],
+        "temperature": dataset.attrs["temperature"],
+        "over": {name: dataset[name].values},
+        "plateau": dataset["plateau"].values,
+        "relaxations": rows,
+        "extrapolated": {
+            "threshold": float(dataset["extrapolated_threshold"]),
+            "threshold_error": float(dataset["extrapolated_error"]),
+            "status": statuses(int(dataset["extrapolated_status"])),
+        },
+        "conjectured_threshold": float(dataset["conjectured_threshold"]),
+    }
 
 
 def _curve(dataset: xr.Dataset) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from solvable.plotting.maps import (
     phase_cells,
     phase_legend,
 )
+from solvable.plotting.relaxation import relaxation_figure
 from solvable.plotting.style import (
     BLUE,
     axis_label,
@@ -70,6 +71,7 @@ def figure(dataset: xr.Dataset) -> Figure:
         "phase": phase_figure,
         "entropy": entropy_figure,
         "dynamics": dynamics_figure,
+        "relaxation": relaxation_figure,
     }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
