@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from solvable import io
 from solvable.core.arguments import fail, grid, in_interval, instance, non_negative, positive
-from solvable.core.covariance import Covariance as Field
+from solvable.core.covariance import Covariance
 from solvable.core.divergence import (
     ABSENT,
     Divergence,
@@ -22,7 +22,7 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import get, replace, resolve
 from solvable.core.status import Status
 from solvable.core.transition_lines import amp_transitions, langevin_transitions
-from solvable.core.two_time import Covariance, TwoTimeSolution, solve
+from solvable.core.two_time import Channels, TwoTimeSolution, solve
 from solvable.core.two_time.ratio import fastest_rate
 from solvable.models.base import AbstractDynamicsModel
 from solvable.studies.curve import Progress, require_set
@@ -150,11 +150,14 @@ def _overlaps(values: Any) -> np.ndarray:
 
 
 def _crossings(
-    fields: list[Field], plateaus: np.ndarray, asked: dict[str, Any], progress: Progress | None
+    fields: list[Covariance],
+    plateaus: np.ndarray,
+    asked: dict[str, Any],
+    progress: Progress | None,
 ) -> list[list[_Crossing]]:
     """One list for each initial overlap."""
     found, done = [], 0
-    first = _FIRST / fastest_rate(_two_times(fields[0]), asked["temperature"])
+    first = _FIRST / fastest_rate(_two_times(fields[0]), asked["temperature"], asked["longest"])
     for overlap in asked["initial_overlaps"]:
         row, horizon = [], first
         for field, plateau in zip(fields, plateaus, strict=True):
@@ -174,12 +177,12 @@ def _crossings(
     return found
 
 
-def _two_times(field: Field) -> Covariance:
-    return Covariance(np.array(field.powers), np.array(field.coefficients))
+def _two_times(field: Covariance) -> Channels:
+    return Channels(np.array(field.powers), np.array(field.coefficients))
 
 
 def _first_passage(
-    field: Field, overlap: float, level: float, horizon: float, asked: dict[str, Any]
+    field: Covariance, overlap: float, level: float, horizon: float, asked: dict[str, Any]
 ) -> _Crossing:
     """When the overlap reaches a level, by runs of growing horizon."""
     longest = asked["longest"]
@@ -283,7 +286,7 @@ def _limit(overlaps: np.ndarray, fits: list[Divergence]) -> Limit:
 def _conjecture(model: AbstractDynamicsModel, name: str, temperature: float) -> float:
     """Where threshold states are left; where there are none at T = 1, that of message passing."""
 
-    def family(value: float) -> Field:
+    def family(value: float) -> Covariance:
         return replace(model, {name: value}).covariance()
 
     roots = langevin_transitions(family, temperature)
