@@ -11,8 +11,7 @@ from solvable import io
 from solvable.core.covariance import Covariance
 from solvable.core.planted_state import planted_state
 from solvable.core.status import Status
-from solvable.core.two_time import Covariance as TwoTimeCovariance
-from solvable.core.two_time import solve
+from solvable.core.two_time import Channels, solve
 from solvable.models.sphere import ml_amp_overlap
 from solvable.plotting import figure
 
@@ -37,7 +36,7 @@ def test_planted_state_at_the_temperatures_that_are_known(delta):
 def test_planted_state_is_where_dynamics_ends():
     for temperature in (0.0, 0.5):
         state = planted_state(Covariance((2, 4), (2.5, 0.25)), temperature)
-        field = TwoTimeCovariance(np.array([2, 4]), np.array([2.5, 0.25]))
+        field = Channels(np.array([2, 4]), np.array([2.5, 0.25]))
         run = solve(field, temperature, 0.5, [3.0])
         assert state is not None
         assert abs(run.overlap[0] - state.overlap) < 1e-3
