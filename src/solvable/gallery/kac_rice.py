@@ -57,7 +57,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "deltap": 1.0,
         "overlap": [-0.99, 0.99, 100 if quick else 397],
         "energy": [-2.4, -0.6, 60 if quick else 361],
-        "noises": [0.1, 2.0, 3 if quick else 20],
+        "noises": [0.1, 2.0, 2 if quick else 20],
     }
 
 
