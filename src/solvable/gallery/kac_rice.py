@@ -138,7 +138,7 @@ def _lines(ax: Axes, data: xr.Dataset) -> None:
         values = np.where(has_value(part["line_status"].values), part["line"].values, np.nan)
         ax.plot(data["deltap"], 1 / values, label=WORDS[name], **LOOKS[name])
     ax.set(xlabel=r"noise of the tensor $\Delta_p$", ylabel=Y_LABEL)
-    ax.set_title(f"no spurious minima expected above, p = {_P}")
+    ax.set_title(f"complexity vanishes above, p = {_P}")
     ax.legend(loc="upper right", fontsize=9)
 
 
