@@ -44,7 +44,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     # two transitions jump for p = 4, that of AMP at 8 / 27 and that of dynamics at 4 / 9
     jumps = [0.2962, 0.2964, 0.4444, 0.4446]
     deltap = {
-        3: np.linspace(0.15, 1.8, rows),
+        3: np.geomspace(0.15, 1.8, rows),
         4: np.sort(np.r_[np.linspace(0.06, 0.6, rows - 2), jumps]),
     }
     count = 12 if quick else 100
