@@ -32,8 +32,8 @@ _NAMES = ("algorithmic", "ml_amp", "gradient_flow", "trivialization")
 
 def settings(quick: bool = False) -> dict[str, Any]:
     """Grids of 1 / delta2 and deltap."""
-    rows = 3 if quick else 16
-    deltap = {p: np.linspace(0.15, 2.5, rows) for p in (3, 4)}
+    rows = 2 if quick else 16
+    deltap = {p: np.geomspace(0.15, 2.5, rows) for p in (3, 4)}
     count = 12 if quick else 100
     return tensor_lines_grid.grid([3] if quick else [3, 4], (0.4, 6.0, count), deltap)
 

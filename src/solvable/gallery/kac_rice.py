@@ -57,7 +57,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "deltap": 1.0,
         "overlap": [-0.99, 0.99, 100 if quick else 397],
         "energy": [-2.4, -0.6, 60 if quick else 361],
-        "noises": [0.1, 2.0, 3 if quick else 20],
+        "noises": [0.1, 2.0, 2 if quick else 20],
     }
 
 
@@ -138,7 +138,7 @@ def _lines(ax: Axes, data: xr.Dataset) -> None:
         values = np.where(has_value(part["line_status"].values), part["line"].values, np.nan)
         ax.plot(data["deltap"], 1 / values, label=WORDS[name], **LOOKS[name])
     ax.set(xlabel=r"noise of the tensor $\Delta_p$", ylabel=Y_LABEL)
-    ax.set_title(f"no spurious minima expected above, p = {_P}")
+    ax.set_title(f"complexity vanishes above, p = {_P}")
     ax.legend(loc="upper right", fontsize=9)
 
 

@@ -36,7 +36,7 @@ _NAMES = (
 
 def settings(quick: bool = False) -> dict[str, Any]:
     """Grids of 1 / delta2 and deltap."""
-    deltap = {3: np.linspace(0.1, 1.9, 3 if quick else 25)}
+    deltap = {3: np.geomspace(0.1, 1.9, 2 if quick else 25)}
     return tensor_lines_grid.grid([3], (0.3, 6.0, 12 if quick else 100), deltap)
 
 

@@ -40,8 +40,13 @@ _GLASSY: dict[str, Any] = {
 
 def settings(quick: bool = False) -> dict[str, Any]:
     """Grids of 1 / delta2 and deltap."""
-    rows = 3 if quick else 16
-    deltap = {3: np.linspace(0.15, 1.8, rows), 4: np.linspace(0.06, 0.6, rows)}
+    rows = 3 if quick else 14
+    # two transitions jump for p = 4, that of AMP at 8 / 27 and that of dynamics at 4 / 9
+    jumps = [0.2962, 0.2964, 0.4444, 0.4446]
+    deltap = {
+        3: np.geomspace(0.15, 1.8, rows),
+        4: np.sort(np.r_[np.linspace(0.06, 0.6, rows - 2), jumps]),
+    }
     count = 12 if quick else 100
     return tensor_lines_grid.grid([3] if quick else [3, 4], (0.3, 4.0, count), deltap)
 

@@ -33,7 +33,7 @@ _MARKS = {"critical_point": "o", "critical_end_point": "D", "spinodal_end_point"
 def settings(quick: bool = False) -> dict[str, Any]:
     """Grids of 1 / delta2 and deltap."""
     deltap = {
-        3: np.r_[np.linspace(0.15, 0.95, 2 if quick else 11), 1.0, 1.2],
+        3: np.array([0.5, 1.2]) if quick else np.r_[np.linspace(0.15, 0.95, 11), 1.0, 1.2],
         4: np.r_[np.linspace(0.1, 0.29, 11), 0.2962, 0.2964, 0.33],  # the cusp is at 8 / 27
     }
     count = 12 if quick else 80
