@@ -35,7 +35,6 @@ _GROWTH = 4.0  # of a horizon that was too short
 _AHEAD = 3.0  # the horizon at a point, in units of the relaxation time at the one before
 _READ = 600  # times at which the overlap is read, up to a horizon
 _DECADES = 3.5  # that they cover
-_LOOSE = 10.0  # a relaxation time may be off by this times the tolerance
 
 
 class _Crossing(NamedTuple):
@@ -54,7 +53,7 @@ def relaxation(
     initial_overlaps: Any = (1e-2, 1e-3, 1e-4),
     fraction: float = 0.5,
     longest: float = 1e4,
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-2,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
     """Relaxation times of Langevin dynamics or gradient flow, and thresholds measured from them.
@@ -77,7 +76,7 @@ def relaxation(
         initial_overlaps: m0, in (0, 1).
         fraction: of the overlap of the planted state, in (0, 1).
         longest: time after which a run is given up.
-        tolerance: of the dynamics, see `dynamics`.
+        tolerance: relative, of the times; their bounds are mostly far smaller.
         progress: called with (runs done, runs in all).
 
     Returns:
@@ -216,7 +215,7 @@ def _read(run: TwoTimeSolution, level: float, tolerance: float) -> _Crossing:
     relative = run.overlap_error[k - 1 : k + 1].max() / (level * float(fine(place, 1)))
     time = float(np.exp(place))
     error = time * (float(relative) + abs(place - other))
-    kept = error <= _LOOSE * tolerance * time
+    kept = error <= tolerance * time
     return _Crossing(time, error, Status.converged if kept else Status.precision_loss)
 
 
