@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 SPEC = "SpikedMatrixTensor(deltap=None, p=3)"
-OPTIONS = ["--over", "delta2=0.1,0.13,0.16,0.2", "--temperature", "0"]
+OPTIONS = ["--over", "delta2=0.05,0.06,0.07,0.08", "--temperature", "0"]
 
 
 def test_relaxation(answer, solvable, folder):
     found = answer("relaxation", SPEC, *OPTIONS, "--initial-overlap", "0.1,0.05", "--out", "out")
-    assert found["over"] == {"delta2": [0.1, 0.13, 0.16, 0.2]}
+    assert found["over"] == {"delta2": [0.05, 0.06, 0.07, 0.08]}
     assert [row["initial_overlap"] for row in found["relaxations"]] == [0.1, 0.05]
     times = np.array([row["relaxation_time"] for row in found["relaxations"]])
     assert np.all(np.diff(times) > 0)

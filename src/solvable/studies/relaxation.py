@@ -1,4 +1,15 @@
-"""`relaxation`: how long dynamics takes to find the signal, and at which noise that diverges."""
+"""`relaxation`: how long dynamics takes to find the signal, and at which noise that diverges.
+
+Near threshold states a small overlap grows at a rate lambda ~ (1 / x - 1 / x_c)^2 with the noise
+variance x, so that from m0 on the time to a fixed overlap is
+
+    lambda tau = ln(1 / m0) + b ln|1 / x - 1 / x_c| + c
+
+(Sarao Mannelli et al. 2019b, 2020). At fixed x, where signals are found from any m0, a fitted
+power law therefore deviates from that of m0 -> 0 by corrections in 1 / ln(1 / m0), in which its
+threshold is extrapolated linearly. The threshold of an m0 lies beyond that limit, where a signal
+is found from m0 but not from less.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,7 +43,7 @@ if TYPE_CHECKING:
 
 _FIRST = 20.0  # the first horizon, in units of the fastest relaxation
 _GROWTH = 4.0  # of a horizon that was too short
-_AHEAD = 3.0  # the horizon at a point, in units of the relaxation time at the one before
+_AHEAD = 2.0  # the horizon at a point, in units of the relaxation time at the one before
 _READ = 600  # times at which the overlap is read, up to a horizon
 _DECADES = 3.5  # that they cover
 
@@ -59,19 +70,12 @@ def relaxation(
     """Relaxation times of Langevin dynamics or gradient flow, and thresholds measured from them.
 
     tau is when the overlap, m0 at first, reaches a fraction of that of the planted state. Where it
-    diverges, tau = A |1 / x - 1 / x_c|^-gamma, x the noise variance, is fitted for each m0. Near
-    threshold states a small overlap grows at a rate lambda ~ (1 / x - 1 / x_c)^2, and
-
-        lambda tau = ln(1 / m0) + b ln|1 / x - 1 / x_c| + c,
-
-    so that at fixed x, on the side where signals are found, fits deviate from the threshold of
-    m0 -> 0 by corrections in 1 / ln(1 / m0): it is extrapolated linearly in that. The threshold of
-    an m0 lies beyond, where a signal is found from m0 but not from less.
+    diverges, tau = A |1 / x - 1 / x_c|^-gamma, x the noise variance, is fitted for each m0, and
+    x_c extrapolated to m0 -> 0, linearly in 1 / ln(1 / m0).
 
     Args:
         model: such as `SpikedMatrixTensor`; the swept noise may be unset.
-        over: one noise variance -> its values, from those where the signal is found fast on (each
-            point's horizon is guessed from the one before).
+        over: one noise variance -> its values, best from the fastest on.
         temperature: T >= 0, 0 for gradient flow.
         initial_overlaps: m0, in (0, 1).
         fraction: of the overlap of the planted state, in (0, 1).
@@ -80,12 +84,10 @@ def relaxation(
         progress: called with (runs done, runs in all).
 
     Returns:
-        A data set with `relaxation_time`, `error_bound` and `status` (initial_overlap, noise):
-        no_branch where the fraction was not reached by `longest` or there is no planted state;
-        `plateau` (noise), its overlap. Fits: `threshold`, `threshold_error` (one standard error),
-        `exponent`, `exponent_error`, `amplitude`, `fit_status` (initial_overlap), and
-        `extrapolated_threshold`, `_error` and `_status`. `conjectured_threshold`: of threshold
-        states (`thresholds`), NaN if there is none.
+        A data set: `relaxation_time`, `error_bound`, `status` (initial_overlap, noise), no_branch
+        where it is not reached by `longest`; `plateau` (noise) of the planted state; fits with one
+        standard error, `threshold`, `exponent`, `<either>_error`, `amplitude`, `fit_status`
+        (initial_overlap); `extrapolated_threshold`, `_error`, `_status`; `conjectured_threshold`.
 
     Raises:
         ValueError: if an argument is out of its range, or another parameter of the model unset.
@@ -111,16 +113,23 @@ def relaxation(
         "longest": positive("longest", longest),
         "tolerance": positive("tolerance", tolerance),
     }
-    fields = [replace(model, {name: float(value)}).covariance() for value in noises]
+    data = _measured(model, name, asked, progress)
+    data.attrs = io.attributes("relaxation", "relaxation", model, asked) | {"rigour": "numerical"}
+    return data.assign_attrs({key: asked[key] for key in ("temperature", "fraction", "longest")})
+
+
+def _measured(
+    model: AbstractDynamicsModel, name: str, asked: dict[str, Any], progress: Progress | None
+) -> "xr.Dataset":
+    """All but the attributes."""
+    fields = [replace(model, {name: float(value)}).covariance() for value in asked["over"][name]]
     states = [planted_state(field, asked["temperature"]) for field in fields]
     plateaus = np.array([np.nan if state is None else state.overlap for state in states])
     found = _crossings(fields, plateaus, asked, progress)
     data = _dataset(name, asked, plateaus, found)
-    data = data.assign(_fits(name, data, asked))
+    data = data.assign(_fits(name, data, asked["initial_overlaps"]))
     data["conjectured_threshold"] = _conjecture(model, name, asked["temperature"])
-    data.attrs = io.attributes("relaxation", "relaxation", model, asked)
-    data.attrs["rigour"] = "numerical"
-    return data.assign_attrs({key: asked[key] for key in ("temperature", "fraction", "longest")})
+    return data
 
 
 def _noise(model: AbstractDynamicsModel, over: Any) -> tuple[str, np.ndarray]:
@@ -241,7 +250,7 @@ def _dataset(
 # Thresholds
 
 
-def _fits(name: str, data: "xr.Dataset", asked: dict[str, Any]) -> dict[str, Any]:
+def _fits(name: str, data: "xr.Dataset", overlaps: np.ndarray) -> dict[str, Any]:
     """Power laws for each initial overlap, and the limit of their thresholds."""
     noises, times = data[name].values, data["relaxation_time"].values
     trusted = np.where(data["status"].values == Status.converged, times, np.nan)
@@ -251,7 +260,7 @@ def _fits(name: str, data: "xr.Dataset", asked: dict[str, Any]) -> dict[str, Any
         for key in ("threshold", "threshold_error", "exponent", "exponent_error", "amplitude")
     }
     found["fit_status"] = ("initial_overlap", np.array([fit.status for fit in fits], np.int8))
-    limit = _limit(asked["initial_overlaps"], fits)
+    limit = _limit(overlaps, fits)
     found["extrapolated_threshold"] = ((), limit.value)
     found["extrapolated_error"] = ((), limit.error)
     found["extrapolated_status"] = ((), np.int8(limit.status))
