@@ -85,14 +85,11 @@ def dynamics(
         raise fail("annealing", "be None for simulations, which keep the energy", annealing)
     asked = {
         "times": array("times", times, ndim=1),
-        "temperature": non_negative("temperature", temperature),
         "initial_overlap": initial_overlap,
         "waiting": array("waiting", waiting, ndim=1, allow_empty=True),
         "annealing": _annealing(annealing),
-        "tolerance": positive("tolerance", tolerance),
         "simulate": boolean("simulate", simulate),
-        "size": integer("size", size, low=2),
-        "instances": integer("instances", instances, low=1),
+        **_numbers(temperature, tolerance, size, instances),
     }
     integer("seed", seed, low=0)
     parts = instances + 1 if simulate else 1
@@ -105,6 +102,15 @@ def dynamics(
     data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
     data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
     return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
+
+
+def _numbers(temperature: Any, tolerance: Any, size: Any, instances: Any) -> dict[str, Any]:
+    return {
+        "temperature": non_negative("temperature", temperature),
+        "tolerance": positive("tolerance", tolerance),
+        "size": integer("size", size, low=2),
+        "instances": integer("instances", instances, low=1),
+    }
 
 
 def _annealing(value: Any) -> tuple[float, float] | None:

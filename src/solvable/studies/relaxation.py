@@ -1,4 +1,15 @@
-"""`relaxation`: how long dynamics takes to find the signal, and at which noise that diverges."""
+"""`relaxation`: how long dynamics takes to find the signal, and at which noise that diverges.
+
+Near threshold states a small overlap grows at a rate lambda ~ (1 / x - 1 / x_c)^2 with the noise
+variance x, so that from m0 on the time to a fixed overlap is
+
+    lambda tau = ln(1 / m0) + b ln|1 / x - 1 / x_c| + c
+
+(Sarao Mannelli et al. 2019b, 2020). At fixed x, where signals are found from any m0, a fitted
+power law therefore deviates from that of m0 -> 0 by corrections in 1 / ln(1 / m0), in which its
+threshold is extrapolated linearly. The threshold of an m0 lies beyond that limit, where a signal
+is found from m0 but not from less.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -7,7 +18,6 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
-from solvable import io
 from solvable.core.arguments import fail, grid, in_interval, instance, non_negative, positive
 from solvable.core.covariance import Covariance
 from solvable.core.divergence import (
@@ -32,10 +42,9 @@ if TYPE_CHECKING:
 
 _FIRST = 20.0  # the first horizon, in units of the fastest relaxation
 _GROWTH = 4.0  # of a horizon that was too short
-_AHEAD = 3.0  # the horizon at a point, in units of the relaxation time at the one before
+_AHEAD = 2.0  # the horizon at a point, in units of the relaxation time at the one before
 _READ = 600  # times at which the overlap is read, up to a horizon
 _DECADES = 3.5  # that they cover
-_LOOSE = 10.0  # a relaxation time may be off by this times the tolerance
 
 
 class _Crossing(NamedTuple):
@@ -54,39 +63,30 @@ def relaxation(
     initial_overlaps: Any = (1e-2, 1e-3, 1e-4),
     fraction: float = 0.5,
     longest: float = 1e4,
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-2,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
     """Relaxation times of Langevin dynamics or gradient flow, and thresholds measured from them.
 
     tau is when the overlap, m0 at first, reaches a fraction of that of the planted state. Where it
-    diverges, tau = A |1 / x - 1 / x_c|^-gamma, x the noise variance, is fitted for each m0. Near
-    threshold states a small overlap grows at a rate lambda ~ (1 / x - 1 / x_c)^2, and
-
-        lambda tau = ln(1 / m0) + b ln|1 / x - 1 / x_c| + c,
-
-    so that at fixed x, on the side where signals are found, fits deviate from the threshold of
-    m0 -> 0 by corrections in 1 / ln(1 / m0): it is extrapolated linearly in that. The threshold of
-    an m0 lies beyond, where a signal is found from m0 but not from less.
+    diverges, tau = A |1 / x - 1 / x_c|^-gamma, x the noise variance, is fitted for each m0, and
+    the threshold x_c extrapolated to m0 -> 0 (see the module).
 
     Args:
         model: such as `SpikedMatrixTensor`; the swept noise may be unset.
-        over: one noise variance -> its values, from those where the signal is found fast on (each
-            point's horizon is guessed from the one before).
+        over: one noise variance -> its values, best from the fastest on.
         temperature: T >= 0, 0 for gradient flow.
         initial_overlaps: m0, in (0, 1).
         fraction: of the overlap of the planted state, in (0, 1).
         longest: time after which a run is given up.
-        tolerance: of the dynamics, see `dynamics`.
+        tolerance: relative, of the times; their bounds are mostly far smaller.
         progress: called with (runs done, runs in all).
 
     Returns:
-        A data set with `relaxation_time`, `error_bound` and `status` (initial_overlap, noise):
-        no_branch where the fraction was not reached by `longest` or there is no planted state;
-        `plateau` (noise), its overlap. Fits: `threshold`, `threshold_error` (one standard error),
-        `exponent`, `exponent_error`, `amplitude`, `fit_status` (initial_overlap), and
-        `extrapolated_threshold`, `_error` and `_status`. `conjectured_threshold`: of threshold
-        states (`thresholds`), NaN if there is none.
+        A data set: `relaxation_time`, `error_bound`, `status` (initial_overlap, noise), no_branch
+        where it is not reached by `longest`; `plateau` (noise) of the planted state; fits with one
+        standard error, `threshold`, `exponent`, `<either>_error`, `amplitude`, `fit_status`
+        (initial_overlap); `extrapolated_threshold`, `_error`, `_status`; `conjectured_threshold`.
 
     Raises:
         ValueError: if an argument is out of its range, or another parameter of the model unset.
@@ -104,24 +104,16 @@ def relaxation(
     instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
     name, noises = _noise(model, over)
     require_set(model, {name})
-    asked: dict[str, Any] = {
-        "over": {name: noises},
-        "temperature": non_negative("temperature", temperature),
-        "initial_overlaps": _overlaps(initial_overlaps),
-        "fraction": in_interval("fraction", fraction, 0, 1, closed="neither"),
-        "longest": positive("longest", longest),
-        "tolerance": positive("tolerance", tolerance),
-    }
-    fields = [replace(model, {name: float(value)}).covariance() for value in noises]
+    asked = _asked(temperature, initial_overlaps, fraction, longest, tolerance)
+    asked = {"over": {name: noises}, **asked}
+    fields = [replace(model, {name: float(value)}).covariance() for value in asked["over"][name]]
     states = [planted_state(field, asked["temperature"]) for field in fields]
     plateaus = np.array([np.nan if state is None else state.overlap for state in states])
     found = _crossings(fields, plateaus, asked, progress)
     data = _dataset(name, asked, plateaus, found)
-    data = data.assign(_fits(name, data, asked))
+    data = data.assign(_fits(name, data, asked["initial_overlaps"]))
     data["conjectured_threshold"] = _conjecture(model, name, asked["temperature"])
-    data.attrs = io.attributes("relaxation", "relaxation", model, asked)
-    data.attrs["rigour"] = "numerical"
-    return data.assign_attrs({key: asked[key] for key in ("temperature", "fraction", "longest")})
+    return data
 
 
 def _noise(model: AbstractDynamicsModel, over: Any) -> tuple[str, np.ndarray]:
@@ -136,6 +128,19 @@ def _noise(model: AbstractDynamicsModel, over: Any) -> tuple[str, np.ndarray]:
     for value in noises:
         replace(model, {name: float(value)})
     return name, noises
+
+
+def _asked(
+    temperature: Any, initial_overlaps: Any, fraction: Any, longest: Any, tolerance: Any
+) -> dict[str, Any]:
+    """The settings, checked."""
+    return {
+        "temperature": non_negative("temperature", temperature),
+        "initial_overlaps": _overlaps(initial_overlaps),
+        "fraction": in_interval("fraction", fraction, 0, 1, closed="neither"),
+        "longest": positive("longest", longest),
+        "tolerance": positive("tolerance", tolerance),
+    }
 
 
 def _overlaps(values: Any) -> np.ndarray:
@@ -219,7 +224,7 @@ def _read(run: TwoTimeSolution, level: float, tolerance: float) -> _Crossing:
     relative = run.overlap_error[k - 1 : k + 1].max() / (level * float(fine(place, 1)))
     time = float(np.exp(place))
     error = time * (float(relative) + abs(place - other))
-    kept = error <= _LOOSE * tolerance * time
+    kept = error <= tolerance * time
     return _Crossing(time, error, Status.converged if kept else Status.precision_loss)
 
 
@@ -245,7 +250,7 @@ def _dataset(
 # Thresholds
 
 
-def _fits(name: str, data: "xr.Dataset", asked: dict[str, Any]) -> dict[str, Any]:
+def _fits(name: str, data: "xr.Dataset", overlaps: np.ndarray) -> dict[str, Any]:
     """Power laws for each initial overlap, and the limit of their thresholds."""
     noises, times = data[name].values, data["relaxation_time"].values
     trusted = np.where(data["status"].values == Status.converged, times, np.nan)
@@ -255,7 +260,7 @@ def _fits(name: str, data: "xr.Dataset", asked: dict[str, Any]) -> dict[str, Any
         for key in ("threshold", "threshold_error", "exponent", "exponent_error", "amplitude")
     }
     found["fit_status"] = ("initial_overlap", np.array([fit.status for fit in fits], np.int8))
-    limit = _limit(asked["initial_overlaps"], fits)
+    limit = _limit(overlaps, fits)
     found["extrapolated_threshold"] = ((), limit.value)
     found["extrapolated_error"] = ((), limit.error)
     found["extrapolated_status"] = ((), np.int8(limit.status))
