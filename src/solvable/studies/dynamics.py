@@ -39,38 +39,32 @@ def dynamics(
 ) -> "xr.Dataset":
     """Langevin dynamics at a temperature T, gradient flow at T = 0, of a planted spherical field.
 
-    dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of a given
-    overlap with the signal. For N -> infinity overlap, C(t, t') and R(t, t') obey closed equations
-    (`core.two_time`), here the theory; T = 1 samples the posterior, T = 0 descends the
-    log-likelihood.
+    dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of a given overlap
+    with the signal. For N -> infinity overlap, C and R obey closed equations (`core.two_time`);
+    T = 1 samples the posterior, T = 0 descends to maximum likelihood.
 
     Args:
         model: such as `SpikedMatrixTensor`.
-        times: rising, >= 0, at which observables are wanted; up to 1e6 and more.
+        times: rising, >= 0, up to 1e6 and more.
         temperature: T >= 0.
-        initial_overlap: m(0), in [-1, 1]; a small one stands for the fluctuation of a random
-            start, 0 for none.
-        waiting: times t' <= the last of `times`, for which C(t, t'), R(t, t') and the integrated
-            response F(t, t') = int_t'^t R(t, s) ds are wanted at all `times` t >= t'.
-        annealing: None, or (C, tau) for a tensor at the temperature T_p(t) = 1 + C exp(-t / tau)
-            in units of T: it multiplies deltap in the student's energy (Sarao Mannelli et al.
-            2020).
+        initial_overlap: m(0), in [-1, 1]; a small one stands for the fluctuation of a random start.
+        waiting: times t' for which C, R and F(t, t') = int_t'^t R(t, s) ds are wanted at all t.
+        annealing: None, or (C, tau): deltap of the dynamics is 1 + C exp(-t / tau) times too high.
         tolerance: of the theory; the overlap's is relative.
-        simulate: also run the dynamics at finite size.
-        size: N of the simulation.
-        instances: of the simulation, each with a start of its own.
-        seed: of the simulation.
+        simulate: also run `instances` at finite size N = `size`, each from a start of its own.
+        size, instances, seed: of the simulation.
         progress: called with (parts done, parts in all).
 
     Returns:
-        A data set with dim time: `overlap`, `mu`, `energy`, the energy of each channel as
-        `energy_matrix` and `energy_tensor`, `error_bound` (the largest of those of the first
-        three), and one `status`; with `waiting`, `correlation`, `response`, `integrated_response`
-        (waiting, time). With `simulate`, `<observable>_mean` and `_standard_error`. Times that a
-        run which lost its accuracy did not reach are left out.
+        A data set (time): `overlap`, `mu`, `energy`, `energy_matrix`, `energy_tensor`,
+        `error_bound`, of the first three the largest, and one `status`; `correlation`, `response`,
+        `integrated_response` (waiting, time); `<observable>_mean`, `_standard_error` simulated.
+        Times that a run which lost its accuracy did not reach are left out.
 
     Raises:
         ValueError: if an argument is out of its range, or a parameter of the model unset.
+
+    Source: mannelli2020marvels.
 
     Example:
         >>> import solvable as sv
@@ -78,20 +72,15 @@ def dynamics(
         >>> sv.dynamics(model, times=[1.0, 3.0]).overlap.values.round(5)
         array([0.00121, 0.03305])
     """
-    require_x64()
-    instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
-    require_set(model, set())
-    if simulate and annealing is not None:
-        raise fail("annealing", "be None for simulations, which keep the energy", annealing)
+    _check(model, simulate, annealing, seed)
     asked = {
         "times": array("times", times, ndim=1),
         "initial_overlap": initial_overlap,
         "waiting": array("waiting", waiting, ndim=1, allow_empty=True),
         "annealing": _annealing(annealing),
-        "simulate": boolean("simulate", simulate),
+        "simulate": simulate,
         **_numbers(temperature, tolerance, size, instances),
     }
-    integer("seed", seed, low=0)
     parts = instances + 1 if simulate else 1
     found = _theory(model, asked, _part(progress, 0, parts))
     data = _dataset(model, found, asked["waiting"])
@@ -102,6 +91,15 @@ def dynamics(
     data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
     data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
     return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
+
+
+def _check(model: Any, simulate: Any, annealing: Any, seed: Any) -> None:
+    require_x64()
+    instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
+    require_set(model, set())
+    integer("seed", seed, low=0)
+    if boolean("simulate", simulate) and annealing is not None:
+        raise fail("annealing", "be None for simulations, which keep the energy", annealing)
 
 
 def _numbers(temperature: Any, tolerance: Any, size: Any, instances: Any) -> dict[str, Any]:

@@ -18,8 +18,9 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
+from solvable import io
 from solvable.core.arguments import fail, grid, in_interval, instance, non_negative, positive
-from solvable.core.covariance import Covariance
+from solvable.core.covariance import Covariance as Field
 from solvable.core.divergence import (
     ABSENT,
     Divergence,
@@ -70,7 +71,7 @@ def relaxation(
 
     tau is when the overlap, m0 at first, reaches a fraction of that of the planted state. Where it
     diverges, tau = A |1 / x - 1 / x_c|^-gamma, x the noise variance, is fitted for each m0, and
-    the threshold x_c extrapolated to m0 -> 0 (see the module).
+    x_c extrapolated to m0 -> 0, linearly in 1 / ln(1 / m0).
 
     Args:
         model: such as `SpikedMatrixTensor`; the swept noise may be unset.
@@ -104,8 +105,23 @@ def relaxation(
     instance("model", model, AbstractDynamicsModel, "a model with Langevin dynamics")
     name, noises = _noise(model, over)
     require_set(model, {name})
-    asked = _asked(temperature, initial_overlaps, fraction, longest, tolerance)
-    asked = {"over": {name: noises}, **asked}
+    asked: dict[str, Any] = {
+        "over": {name: noises},
+        "temperature": non_negative("temperature", temperature),
+        "initial_overlaps": _overlaps(initial_overlaps),
+        "fraction": in_interval("fraction", fraction, 0, 1, closed="neither"),
+        "longest": positive("longest", longest),
+        "tolerance": positive("tolerance", tolerance),
+    }
+    data = _measured(model, name, asked, progress)
+    data.attrs = io.attributes("relaxation", "relaxation", model, asked) | {"rigour": "numerical"}
+    return data.assign_attrs({key: asked[key] for key in ("temperature", "fraction", "longest")})
+
+
+def _measured(
+    model: AbstractDynamicsModel, name: str, asked: dict[str, Any], progress: Progress | None
+) -> "xr.Dataset":
+    """All but the attributes."""
     fields = [replace(model, {name: float(value)}).covariance() for value in asked["over"][name]]
     states = [planted_state(field, asked["temperature"]) for field in fields]
     plateaus = np.array([np.nan if state is None else state.overlap for state in states])
@@ -130,19 +146,6 @@ def _noise(model: AbstractDynamicsModel, over: Any) -> tuple[str, np.ndarray]:
     return name, noises
 
 
-def _asked(
-    temperature: Any, initial_overlaps: Any, fraction: Any, longest: Any, tolerance: Any
-) -> dict[str, Any]:
-    """The settings, checked."""
-    return {
-        "temperature": non_negative("temperature", temperature),
-        "initial_overlaps": _overlaps(initial_overlaps),
-        "fraction": in_interval("fraction", fraction, 0, 1, closed="neither"),
-        "longest": positive("longest", longest),
-        "tolerance": positive("tolerance", tolerance),
-    }
-
-
 def _overlaps(values: Any) -> np.ndarray:
     overlaps = grid("initial_overlaps", values)
     if np.any(overlaps <= 0) or np.any(overlaps >= 1):
@@ -155,10 +158,7 @@ def _overlaps(values: Any) -> np.ndarray:
 
 
 def _crossings(
-    fields: list[Covariance],
-    plateaus: np.ndarray,
-    asked: dict[str, Any],
-    progress: Progress | None,
+    fields: list[Field], plateaus: np.ndarray, asked: dict[str, Any], progress: Progress | None
 ) -> list[list[_Crossing]]:
     """One list for each initial overlap."""
     found, done = [], 0
@@ -182,12 +182,12 @@ def _crossings(
     return found
 
 
-def _two_times(field: Covariance) -> Channels:
+def _two_times(field: Field) -> Channels:
     return Channels(np.array(field.powers), np.array(field.coefficients))
 
 
 def _first_passage(
-    field: Covariance, overlap: float, level: float, horizon: float, asked: dict[str, Any]
+    field: Field, overlap: float, level: float, horizon: float, asked: dict[str, Any]
 ) -> _Crossing:
     """When the overlap reaches a level, by runs of growing horizon."""
     longest = asked["longest"]
@@ -291,7 +291,7 @@ def _limit(overlaps: np.ndarray, fits: list[Divergence]) -> Limit:
 def _conjecture(model: AbstractDynamicsModel, name: str, temperature: float) -> float:
     """Where threshold states are left; where there are none at T = 1, that of message passing."""
 
-    def family(value: float) -> Covariance:
+    def family(value: float) -> Field:
         return replace(model, {name: value}).covariance()
 
     roots = langevin_transitions(family, temperature)
