@@ -39,7 +39,7 @@ def dynamics(
 ) -> "xr.Dataset":
     """Langevin dynamics at a temperature T, gradient flow at T = 0, of a planted spherical field.
 
-    dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of a given overlap
+    dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of given overlap
     with the signal. For N -> infinity overlap, C and R obey closed equations (`core.two_time`);
     T = 1 samples the posterior, T = 0 descends to maximum likelihood.
 
@@ -47,7 +47,7 @@ def dynamics(
         model: such as `SpikedMatrixTensor`.
         times: rising, >= 0, up to 1e6 and more.
         temperature: T >= 0.
-        initial_overlap: m(0), in [-1, 1]; a small one stands for the fluctuation of a random start.
+        initial_overlap: m(0), in [-1, 1]; a small one stands for a random start's fluctuation.
         waiting: times t' for which C, R and F(t, t') = int_t'^t R(t, s) ds are wanted at all t.
         annealing: None, or (C, tau): deltap of the dynamics is 1 + C exp(-t / tau) times too high.
         tolerance: of the theory; the overlap's is relative.
@@ -81,16 +81,7 @@ def dynamics(
         "simulate": simulate,
         **_numbers(temperature, tolerance, size, instances),
     }
-    parts = instances + 1 if simulate else 1
-    found = _theory(model, asked, _part(progress, 0, parts))
-    data = _dataset(model, found, asked["waiting"])
-    if simulate:
-        tell = _part(progress, 1, parts)
-        data = data.assign(_simulated(model, asked, seed, data["time"].values, tell))
-    data.attrs = io.attributes("dynamics", "dynamics", model, asked)
-    data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
-    data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
-    return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
+    return _answer(model, asked, seed, progress)
 
 
 def _check(model: Any, simulate: Any, annealing: Any, seed: Any) -> None:
@@ -100,6 +91,22 @@ def _check(model: Any, simulate: Any, annealing: Any, seed: Any) -> None:
     integer("seed", seed, low=0)
     if boolean("simulate", simulate) and annealing is not None:
         raise fail("annealing", "be None for simulations, which keep the energy", annealing)
+
+
+def _answer(
+    model: AbstractDynamicsModel, asked: dict[str, Any], seed: int, progress: Progress | None
+) -> "xr.Dataset":
+    """Theory, then the simulation, and how both were made."""
+    parts = asked["instances"] + 1 if asked["simulate"] else 1
+    found = _theory(model, asked, _part(progress, 0, parts))
+    data = _dataset(model, found, asked["waiting"])
+    if asked["simulate"]:
+        tell = _part(progress, 1, parts)
+        data = data.assign(_simulated(model, asked, seed, data["time"].values, tell))
+    data.attrs = io.attributes("dynamics", "dynamics", model, asked)
+    data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
+    data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
+    return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
 
 
 def _numbers(temperature: Any, tolerance: Any, size: Any, instances: Any) -> dict[str, Any]:
