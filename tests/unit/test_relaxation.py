@@ -126,7 +126,7 @@ def test_bad_input(change, sentence):
 
 @pytest.mark.slow
 def test_gradient_flow_measures_its_threshold():
-    """Conjectured at 0.5 (Sarao Mannelli et al. 2019b): 0.497 +- 0.012 from these times."""
+    """Conjectured at 0.5 (Sarao Mannelli et al. 2019b): 0.496 +- 0.012 from these times."""
     data = sv.relaxation(
         MODEL,
         {"delta2": [0.45, 0.46, 0.47, 0.48, 0.49, 0.5]},
