@@ -92,3 +92,15 @@ def test_exact_times_of_a_spiked_matrix_give_its_threshold():
     assert np.all(np.diff(thresholds) > 0), thresholds
     assert np.all(np.diff([fit.exponent for fit in fits]) > 0), fits  # towards 2
     assert abs(limit.value - 1) < limit.error < 0.02, (limit, fits)
+
+
+def test_extrapolation_to_zero():
+    x, errors = np.array([0.3, 0.1, 0.2]), np.array([0.03, 0.01, 0.02])
+    line = extrapolate_to_zero(x, 2 + 5 * x, errors)
+    assert abs(line.value - 2) < 1e-14
+    assert abs(line.error - np.hypot(2 * 0.01, 0.02)) < 1e-12  # weights 2 and -1
+    curved = extrapolate_to_zero(x, 2 + 5 * x + 3 * x**2, 0 * errors)
+    assert abs(abs(curved.value - 2) - curved.error) < 1e-12
+    assert extrapolate_to_zero(x[:1], x[:1], errors[:1]).status == Status.no_branch
+    two = extrapolate_to_zero(x[1:], 2 + 5 * x[1:], 0 * x[1:])
+    assert (two.value, two.error) == (pytest.approx(2), pytest.approx(0.25))

@@ -162,27 +162,36 @@ class Limit(NamedTuple):
 def extrapolate_to_zero(
     x: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"], errors: Float[np.ndarray, " n"]
 ) -> Limit:
-    """The line through values at x > 0, at x = 0.
+    """The line through the two values at the smallest x > 0, at x = 0.
 
-    The error is that of the line through the two points closest to 0, from their errors, together
-    with what the line changes by on leaving the others out. With two points alone nothing tells
-    the curvature, and half of the distance that is extrapolated over is added.
+    The error is what follows from theirs, together with what a parabola through the next value
+    changes. With two points alone nothing tells the curvature, and half of the distance that is
+    extrapolated over is added.
 
     Args:
-        x: shape (n,), positive.
+        x: shape (n,), positive, all different.
         values: shape (n,).
         errors: shape (n,), standard errors.
+
+    Example:
+        >>> extrapolate_to_zero(np.array([1.0, 2.0, 3.0]), np.array([3.0, 5.0, 7.0]), np.zeros(3))
+        Limit(value=1.0, error=0.0, status=<Status.converged: 0>)
     """
     order = np.argsort(x)
     x, values, errors = x[order], values[order], errors[order]
     if len(x) < 2:
         return Limit(np.nan, np.nan, Status.no_branch)
-    gap = x[1] - x[0]
-    weights = np.array([x[1], -x[0]]) / gap
+    weights = _weights_at_zero(x[:2])
     value = float(weights @ values[:2])
     spread = float(np.hypot(*(weights * errors[:2])))
     if len(x) == 2:
         drift = abs(value - values[0]) / 2
     else:
-        drift = abs(value - float(np.polyfit(x, values, 1)[1]))
+        drift = abs(value - float(_weights_at_zero(x[:3]) @ values[:3]))
     return Limit(value, float(np.hypot(spread, drift)), Status.converged)
+
+
+def _weights_at_zero(x: np.ndarray) -> np.ndarray:
+    """Of values at x in their polynomial at 0."""
+    gaps = x[None, :] - x[:, None] + np.diag(x)
+    return np.prod(x) / np.prod(gaps, axis=1)
