@@ -8,7 +8,7 @@ PYTHON ?= python3
 PYTEST_FLAGS ?=
 WORKERS ?= 2
 LAYERS = tests/unit tests/contract tests/golden tests/statistical tests/e2e
-PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = .venv/bin/python -m pytest --durations=40 -n $(WORKERS) --dist worksteal
 
 .PHONY: help setup run test slow lint format types benchmark docs clean
 

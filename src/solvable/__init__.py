@@ -16,6 +16,8 @@ _HOMES = {
     "phase_diagram": "solvable.studies.phase",
     "critical_points": "solvable.studies.critical_points",
     "experiment": "solvable.studies.experiment",
+    "dynamics": "solvable.studies.dynamics",
+    "relaxation": "solvable.studies.relaxation",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
     "parse": "solvable.core.specification",
@@ -24,6 +26,7 @@ _HOMES = {
     "MultiLayer": "solvable.models.multi_layer",
     "SpikedWigner": "solvable.models.spiked_wigner",
     "SpikedWishart": "solvable.models.spiked_wishart",
+    "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
     "Generative": "solvable.bricks.generative",
     "Layer": "solvable.bricks.layer",
     "Gaussian": "solvable.bricks.priors.gaussian",
@@ -107,13 +110,16 @@ if TYPE_CHECKING:
     from solvable.core.status import Status
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
+    from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart
     from solvable.studies.critical_points import critical_points
     from solvable.studies.curve import curve
     from solvable.studies.denoise import denoise
+    from solvable.studies.dynamics import dynamics
     from solvable.studies.entropy import entropy
     from solvable.studies.experiment import experiment
     from solvable.studies.infer import infer
     from solvable.studies.phase import phase_diagram
+    from solvable.studies.relaxation import relaxation
     from solvable.studies.thresholds import thresholds

@@ -13,6 +13,7 @@ from solvable.core.specification import get, inject, numeric
 from solvable.core.status import Status
 from solvable.models import scalar
 from solvable.models.base import AbstractInstanceModel
+from solvable.models.chain import INPUT, AbstractChainModel
 from solvable.models.chain_instances import AbstractFiniteChain
 
 # One a registered model at least, over channels of every kind: labels, reals, mixed, even, noisy.
@@ -75,6 +76,8 @@ MODELS = {
         prior=sv.Generative(prior=sv.Gaussian(), layers=[sv.Layer(ratio=2, channel=sv.ReLU())]),
         delta=0.3,
     ),
+    "matrix and tensor": sv.SpikedMatrixTensor(delta2=0.7, deltap=0.6, p=3),
+    "tensor": sv.SpikedMatrixTensor(delta2=None, deltap=0.1, p=4),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 
@@ -94,8 +97,12 @@ def curve_of(model, solved):
     return solved[repr(model)]
 
 
+def subject_of(model):
+    return model.subject() if isinstance(model, AbstractChainModel) else INPUT
+
+
 def overlap_of(model):
-    return f"overlap{model.subject().label}"
+    return f"overlap{subject_of(model).label}"
 
 
 def test_every_registered_model_has_a_sample():
@@ -105,8 +112,9 @@ def test_every_registered_model_has_a_sample():
 @each_model
 def test_branches_are_within_their_limits(model, solved):
     data = curve_of(model, solved)
-    layer, label = model.subject()
-    rho = float(model._facts().rho[layer])
+    layer, label = subject_of(model)
+    is_chain = isinstance(model, AbstractChainModel)
+    rho = float(model._facts().rho[layer]) if is_chain else 1.0  # on the sphere
     if isinstance(getattr(model, "prior", None), AbstractVectorPrior):
         rho = float(jnp.trace(model.prior.second_moments()))
     there = data.status == Status.converged
@@ -121,7 +129,8 @@ def test_branches_are_within_their_limits(model, solved):
 @each_model
 def test_more_samples_never_hurt(model, solved):
     data = curve_of(model, solved)
-    error = "generalization_error" if "generalization_error" in data else "matrix_mse"
+    errors = ("generalization_error", "matrix_mse", "mse")
+    error = next(name for name in errors if name in data)
     for branch in ("amp", "bayes", "informed"):
         assert np.all(np.diff(data[overlap_of(model)].sel(branch=branch)) > -1e-12)
         assert np.all(np.diff(data[error].sel(branch=branch)) < 1e-12)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator
+from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator, numpy_streams
 
 
 def data(key):
@@ -56,3 +56,11 @@ def test_bad_seeds_and_identities():
             key_for(seed)
     with pytest.raises(TypeError, match="names and numbers"):
         key_for(0, ["list"])
+
+
+def test_streams_are_the_numbered_parts_of_a_key():
+    key = key_for(0, "parts")
+    stream = numpy_streams(key)
+    for part in (0, 3, 1000):
+        assert stream(part).random() == numpy_generator(key, part).random()
+    assert stream(0).random() != stream(1).random()

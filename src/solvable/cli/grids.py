@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+BARE_FORMS = "start:stop:count, log:start:stop:count or v1,v2,..."
 FORMS = "name=start:stop:count, name=log:start:stop:count or name=v1,v2,..."
 MAX_COUNT = 1_000_000
 
@@ -22,12 +23,27 @@ def read_grid(option: str, text: str) -> tuple[str, list[float]]:
     name, equals, values = (part.strip() for part in text.partition("="))
     if not (name and equals and values):
         raise _refused(option, f"be of the form {FORMS}", text)
+    return name, _values(option, values, text, FORMS)
+
+
+def read_values(option: str, text: str) -> list[float]:
+    """The values of a grid without a name.
+
+    Raises:
+        ValueError: as `read_grid` does.
+    """
+    return _values(option, text.strip(), text, BARE_FORMS)
+
+
+def _values(option: str, values: str, text: str, forms: str) -> list[float]:
+    if not values:
+        raise _refused(option, f"be of the form {forms}", text)
     if ":" in values:
-        return name, _range(option, values, text)
+        return _range(option, values, text, forms)
     grid = [_number(option, part, text) for part in values.split(",")]
     if len(set(grid)) < len(grid):
         raise _refused(option, "not repeat a value", text)
-    return name, grid
+    return grid
 
 
 def read_grids(option: str, texts: Sequence[str] | None) -> dict[str, list[float]]:
@@ -41,14 +57,14 @@ def read_grids(option: str, texts: Sequence[str] | None) -> dict[str, list[float
     return grids
 
 
-def _range(option: str, values: str, text: str) -> list[float]:
+def _range(option: str, values: str, text: str, forms: str) -> list[float]:
     """The values of ``start:stop:count`` or ``log:start:stop:count``, both ends included."""
     parts = values.split(":")
     logarithmic = parts[0].strip() == "log"
     if logarithmic:
         parts = parts[1:]
     if len(parts) != 3:
-        raise _refused(option, f"be of the form {FORMS}", text)
+        raise _refused(option, f"be of the form {forms}", text)
     start, stop = (_number(option, part, text) for part in parts[:2])
     count = _count(option, parts[2], text)
     if not start < stop:

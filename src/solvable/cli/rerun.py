@@ -19,7 +19,13 @@ Reseed = Annotated[
     str | None,
     typer.Option("--seed", metavar="INTEGER", help="Another seed than the result's own."),
 ]
-VERBS = {"curve": "curve", "phase_diagram": "phase", "experiment": "experiment"}
+VERBS = {
+    "curve": "curve",
+    "phase_diagram": "phase",
+    "experiment": "experiment",
+    "dynamics": "dynamics",
+    "relaxation": "relaxation",
+}
 
 
 def rerun(
@@ -67,7 +73,13 @@ def rerun(
     desk.note(_comparison(old, new))
     from solvable.cli import tables
 
-    shown = {"curve": tables.curve, "phase": tables.phase, "experiment": tables.experiment}
+    shown = {
+        "curve": tables.curve,
+        "phase": tables.phase,
+        "experiment": tables.experiment,
+        "dynamics": tables.dynamics,
+        "relaxation": tables.relaxation,
+    }
     desk.answer(io.document(new), lambda width: shown[VERBS[verb]](new, width))
     return int(io.failed(new))
 

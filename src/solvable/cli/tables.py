@@ -225,9 +225,12 @@ def thresholds(document: Mapping[str, Any]) -> list[Any]:
     rows = []
     for name, found in document["thresholds"].items():
         value, bound = (_float(found[key]) for key in ("value", "error_bound"))
-        rows.append([name, plus_minus(value, bound), found["status"]])
+        rows.append([name, plus_minus(value, bound), found["status"], found.get("rigour", "")])
     title = f"{document['model']}  |  thresholds in {document['parameter']}"
-    return [Text(title), table(["threshold", "value", "status"], rows)]
+    columns = ["threshold", "value", "status", "rigour"]
+    if not any(row[-1] for row in rows):
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
+    return [Text(title), table(columns, rows)]
 
 
 def entropy(dataset: xr.Dataset) -> list[Any]:
@@ -251,6 +254,72 @@ def entropy(dataset: xr.Dataset) -> list[Any]:
     source = f"layer {attrs['source']}" if attrs["source"] else "input"
     columns = ["layer", "units", "entropy", f"I({source}; layer)", "status"]
     return [Text(title), table(columns, rows)]
+
+
+def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
+    """Observables of a dynamics in time, and what a simulation found."""
+    names = io.series(dataset)
+    simulated = [name for name in io.measured(dataset) if not name.startswith("energy_")]
+    step = math.ceil(dataset.sizes["time"] / MAX_ROWS)
+    rows = []
+    for k in range(0, dataset.sizes["time"], step):
+        at = dataset.isel(time=k)
+        row = [number(float(at[name])) for name in ("time", *names, "error_bound")]
+        for name in simulated:
+            row.append(plus_minus(*(float(at[f"{name}_{x}"]) for x in ("mean", "standard_error"))))
+        rows.append(row)
+    columns = ["time", *names, "error bound", *(f"{name} (simulated)" for name in simulated)]
+    attrs, status = dataset.attrs, Status(int(dataset["status"]))
+    title = (
+        f"{heading(dataset)}  |  temperature {attrs['temperature']:g}, initial overlap "
+        f"{attrs['initial_overlap']:g}"
+    )
+    notes = [footnote(f"status: {status.name}")]
+    if not status.is_answer:
+        notes = [footnote(f"status: {status.name}: {status.advice}")]
+    if step > 1:
+        notes.append(footnote(f"One in {step} times is shown; --json and --out give all of them."))
+    return [Text(title), table(columns, rows), *notes]
+
+
+def relaxation(dataset: xr.Dataset, width: int = 200) -> list[Any]:
+    """Relaxation times, one column for each initial overlap, and the thresholds fitted to them."""
+    name = str(dataset["plateau"].dims[0])
+    starts = [f"{overlap:g}" for overlap in dataset["initial_overlap"].values]
+    rows = []
+    for k in range(dataset.sizes[name]):
+        at = dataset.isel({name: k})
+        cells = []
+        for j in range(len(starts)):
+            one = at.isel(initial_overlap=j)
+            status = Status(int(one["status"]))
+            found = plus_minus(float(one["relaxation_time"]), float(one["error_bound"]))
+            cells.append(found if status == Status.converged else status.name)
+        rows.append([number(float(at[name])), number(float(at["plateau"])), *cells])
+    fits = []
+    for j, start in enumerate(starts):
+        one = dataset.isel(initial_overlap=j)
+        both = [(float(one[key]), float(one[f"{key}_error"])) for key in ("threshold", "exponent")]
+        status = Status(int(one["fit_status"])).name
+        fits.append([start, *(plus_minus(*value) for value in both), status])
+    limit = (float(dataset["extrapolated_threshold"]), float(dataset["extrapolated_error"]))
+    fits.append(["-> 0", plus_minus(*limit), "", Status(int(dataset["extrapolated_status"])).name])
+    attrs = dataset.attrs
+    title = (
+        f"{heading(dataset)}  |  temperature {attrs['temperature']:g}, times at which the overlap "
+        f"is {attrs['fraction']:g} of its plateau"
+    )
+    notes = [
+        footnote(f"conjectured threshold: {number(float(dataset['conjectured_threshold']))}"),
+        footnote(f"no_branch: not reached by time {attrs['longest']:g}, or too few for a fit."),
+    ]
+    return [
+        Text(title),
+        table([name, "plateau", *(f"time from {start}" for start in starts)], rows),
+        table(["initial overlap", f"threshold in {name}", "exponent", "status"], fits),
+        *notes,
+        *_advice(dataset, ["status"]),
+    ]
 
 
 def _float(value: Any) -> float | None:

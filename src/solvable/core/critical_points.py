@@ -39,12 +39,13 @@ class Dip(NamedTuple):
     error: float
 
 
-def deepest_dip(table: Scan, exact: bool) -> Dip | None:
+def deepest_dip(table: Scan, exact: bool, lowest: float = -np.inf) -> Dip | None:
     """The dip of least slope, None if the slope has none.
 
     Args:
         table: the scan.
         exact: False reads it off the table.
+        lowest: levels below it are beyond all scales and do not count.
     """
     x = np.concatenate([segment.x for segment in table.segments])
     h = np.concatenate([segment.h for segment in table.segments])
@@ -58,7 +59,7 @@ def deepest_dip(table: Scan, exact: bool) -> Dip | None:
     at = np.r_[x[0], inner, x[-1]]
     slopes = rate(at)
     left, right = np.maximum.accumulate(slopes), np.maximum.accumulate(slopes[::-1])[::-1]
-    deep = (np.minimum(left, right) - slopes > _DIP) & (left > _RISES)
+    deep = (np.minimum(left, right) - slopes > _DIP) & (left > _RISES) & (spline(at) > lowest)
     if not deep.any():
         return None
     lowest = int(np.argmin(np.where(deep, slopes, np.inf)))

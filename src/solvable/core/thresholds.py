@@ -38,12 +38,14 @@ class Threshold:
         value: where it sits, or None if it does not exist.
         error_bound: bound on the error of `value`, from residuals and a finer quadrature.
         status: converged, or no_branch where it does not exist.
+        rigour: of its formula, where that is not the model's.
     """
 
     name: str
     value: float | None
     error_bound: float | None
     status: Status
+    rigour: str | None = None
 
     def log_value(self) -> float:
         """ln of the value, -inf at 0; NaN if it does not exist."""
@@ -62,7 +64,8 @@ class Threshold:
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.name}: none ({self.status.name})"
-        return f"{self.name}: {self.value:.8g} +- {self.error_bound:.1g}"
+        basis = f" ({self.rigour})" if self.rigour else ""
+        return f"{self.name}: {self.value:.8g} +- {self.error_bound:.1g}{basis}"
 
 
 class AbstractFound(Mapping[str, _Found]):
@@ -110,6 +113,7 @@ class Thresholds(AbstractFound[Threshold]):
                     "value": found.value,
                     "error_bound": found.error_bound,
                     "status": found.status.name,
+                    **({"rigour": found.rigour} if found.rigour else {}),
                 }
                 for name, found in self.found.items()
             },

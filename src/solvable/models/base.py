@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.core.branches import Limits
+from solvable.core.covariance import Covariance
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import Specification
 from solvable.core.status import Status
+from solvable.core.thresholds import Threshold
 
 Order = Any  # any pytree of order parameters
 
@@ -105,6 +107,21 @@ class AbstractScalarReplicaModel(AbstractReplicaModel):
         """Observables that are no branch's own but other methods', at many scales."""
 
 
+class AbstractThresholdModel(Specification):
+    """A model with thresholds of its own beside the five of its replica theory."""
+
+    @abstractmethod
+    def own_thresholds(
+        self, parameter: str, found: Mapping[str, Threshold]
+    ) -> dict[str, Threshold]:
+        """Thresholds by name in a parameter; one of the five takes the place of what was found.
+
+        Args:
+            parameter: in which to look.
+            found: the five.
+        """
+
+
 class AbstractEquivalentModel(Specification):
     """A model whose theory is that of another."""
 
@@ -123,6 +140,21 @@ class AbstractInstanceModel(Specification):
     @abstractmethod
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
         """Observables of an estimate, as the theory defines them; only here is the signal seen."""
+
+
+class AbstractDynamicsModel(AbstractInstanceModel):
+    """A model whose signal Langevin dynamics on the sphere looks for.
+
+    The observation of its instances is a `MatrixTensor`, which exerts the force.
+    """
+
+    @abstractmethod
+    def covariance(self) -> Covariance:
+        """Q: N Q(x . y / N) is the covariance of the energy at x and y."""
+
+    @abstractmethod
+    def channels(self) -> tuple[str, ...]:
+        """The names of its terms."""
 
 
 class AbstractMessagePassingModel(Specification):
@@ -157,3 +189,17 @@ class AbstractMessagePassingModel(Specification):
         self, start: Mapping[str, float], iterations: int
     ) -> dict[str, Float[np.ndarray, " t"]]:
         """Observables along state evolution, from those measured at the start, included."""
+
+
+class AbstractBaselineModel(Specification):
+    """A model that brings other methods for its own data, beside message passing."""
+
+    @abstractmethod
+    def baselines(self) -> tuple[str, ...]:
+        """The names of the methods."""
+
+    @abstractmethod
+    def run_baseline(
+        self, name: str, instance: Instance, key: PRNGKeyArray
+    ) -> tuple[dict[str, float], Status]:
+        """Observables that a method reaches, by name, and how it ended."""

@@ -41,6 +41,7 @@ from solvable.core.specification import numeric
 from solvable.core.spectral_laws import SpectralLaw, feature_covariance_law
 from solvable.core.status import Status
 from solvable.models.base import (
+    AbstractBaselineModel,
     AbstractEquivalentModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
@@ -100,6 +101,7 @@ class AbstractLowRankModel(
     AbstractEquivalentModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
+    AbstractBaselineModel,
 ):
     """A noisy matrix of rank one; the subject of its answers is the spike v."""
 
@@ -219,6 +221,16 @@ class AbstractLowRankModel(
         columns = (x.reshape(len(x), -1) for x in (found.vector, v))
         bases = [np.linalg.svd(x, full_matrices=False)[0][:, :count] for x in columns]
         return float(np.sum((bases[0].T @ bases[1]) ** 2)) / count, found.status
+
+    def baselines(self) -> tuple[str, ...]:
+        return ("pca",) if self.covariance() is None else ("pca", "lamp")
+
+    def run_baseline(
+        self, name: str, instance: Instance, key: PRNGKeyArray
+    ) -> tuple[dict[str, float], Status]:
+        """PCA and LAMP, judged by their squared cosine with v."""
+        cosine, ended = self.spectral(name, instance, key)
+        return {f"overlap_{name}": cosine}, ended
 
     # ---- instances
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from solvable import io
+from solvable.plotting.dynamics import COLORS, dynamics_figure
 from solvable.plotting.files import write_figure
 from solvable.plotting.lines import (
     cell_edges,
@@ -29,14 +30,9 @@ from solvable.plotting.maps import (
     phase_cells,
     phase_legend,
 )
+from solvable.plotting.relaxation import relaxation_figure
 from solvable.plotting.style import (
-    BLACK,
     BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
     axis_label,
     house_style,
     new_figure,
@@ -47,15 +43,13 @@ from solvable.plotting.style import (
 _ORDER = ("bayes_error", "generalization_error", "mse", "overlap", "free_entropy")
 _SHOWN = 3
 _MOST_PANELS = 12
-_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
 
 def save_figure(dataset: xr.Dataset, directory: str | Path, name: str) -> list[Path]:
     """Write the picture of a data set as `name`.png and `name`.svg.
 
     Args:
-        dataset: what `curve`, `phase_diagram`, `experiment` or `entropy` returned; its attribute
-            `kind` says which.
+        dataset: what a study returned; its attribute `kind` says which.
         directory: folder; made if it is not there.
         name: file name without its ending.
 
@@ -70,12 +64,14 @@ def save_figure(dataset: xr.Dataset, directory: str | Path, name: str) -> list[P
 
 
 def figure(dataset: xr.Dataset) -> Figure:
-    """The picture of a data set from `curve`, `phase_diagram`, `experiment` or `entropy`."""
+    """The picture of a study's data set."""
     makers = {
         "curve": curve_figure,
         "experiment": experiment_figure,
         "phase": phase_figure,
         "entropy": entropy_figure,
+        "dynamics": dynamics_figure,
+        "relaxation": relaxation_figure,
     }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
@@ -163,8 +159,8 @@ def _trajectories(ax: Axes, data: xr.Dataset, parameter: str, observables: list[
     followed = [name for name in observables if f"{name}_state_evolution" in data]
     observable = "overlap" if "overlap" in followed else followed[0]
     count = data.sizes[parameter]
-    chosen = np.unique(np.linspace(0, count - 1, min(count, len(_COLORS))).round().astype(int))
-    for color, index in zip(_COLORS, chosen, strict=False):
+    chosen = np.unique(np.linspace(0, count - 1, min(count, len(COLORS))).round().astype(int))
+    for color, index in zip(COLORS, chosen, strict=False):
         point = data.isel({parameter: int(index)})
         line, _ = trajectory(ax, point, observable, color=color)
         line.set_label(f"{symbol(parameter)} = {float(point[parameter]):.4g}")

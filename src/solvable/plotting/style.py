@@ -35,6 +35,8 @@ UNRESOLVED: dict[str, Any] = {
 _LABELS = {
     "alpha": r"samples per dimension $\alpha = n / p$",
     "delta": r"noise variance $\Delta$",
+    "delta2": r"noise of the matrix $\Delta_2$",
+    "deltap": r"noise of the tensor $\Delta_p$",
     "pre_delta": r"noise variance before the activation",
     "rho": r"fraction of nonzeros $\rho$",
     "overlap": r"overlap with the truth $q$",
@@ -54,6 +56,10 @@ _LABELS = {
     "bayes_error": "classification error\n(fraction of wrong labels)",
     "gibbs_error": "classification error\nof one posterior sample",
     "normalized_mse": r"normalized error $\|\hat{w} - w\|^2 / \|w\|^2$",
+    "overlap_ml_amp": r"overlap of maximum-likelihood AMP",
+    "time": "time $t$",
+    "mu": r"Lagrange multiplier $\mu$",
+    "energy": r"energy per component $e$",
     "iteration": "iteration",
     "branch": "branch",
 }
@@ -73,7 +79,14 @@ _ALGORITHMS = {
     "pca": "PCA",
     "lamp": "LAMP",
 }
-_SYMBOLS = {"alpha": r"\alpha", "beta": r"\beta", "delta": r"\Delta", "rho": r"\rho"}
+_SYMBOLS = {
+    "alpha": r"\alpha",
+    "beta": r"\beta",
+    "delta": r"\Delta",
+    "delta2": r"\Delta_2",
+    "deltap": r"\Delta_p",
+    "rho": r"\rho",
+}
 _SHORT = {"weak_recovery": "WR", "information_theoretic": "IT", "algorithmic": "AMP"}
 
 # A style sheet can only be applied through matplotlib's global parameters; they are put back on

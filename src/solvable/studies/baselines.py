@@ -5,7 +5,8 @@ They know neither the prior nor the channel, only whether outputs are labels or 
 * `ridge` and `lasso` for linear outputs,
 * `logistic` regression for labels that change sign with z,
 * `mlp`, a small neural network, for everything else (even channels, other functions of z),
-* `pca`, and `lamp` where the spike's covariance is known, for spiked matrices.
+* what other models bring themselves: `pca`, and `lamp` where the spike's covariance is known, for
+  spiked matrices; `ml_amp` for a matrix and a tensor.
 
 Scikit-learn is imported where it is used.
 """
@@ -24,8 +25,8 @@ from solvable.bricks.channels.linear import Linear
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, normal_matrix
 from solvable.core.status import Status
+from solvable.models.base import AbstractBaselineModel
 from solvable.models.glm import GLM
-from solvable.models.low_rank import AbstractLowRankModel
 
 Predictor = Callable[[Float[np.ndarray, "m p"]], Float[np.ndarray, " m"]]
 
@@ -45,9 +46,9 @@ class Fit(NamedTuple):
 
 
 def baseline_names(model: Any) -> tuple[str, ...]:
-    """The methods that suit a GLM: any of "ridge", "lasso", "logistic", "mlp"; or a matrix."""
-    if isinstance(model, AbstractLowRankModel):
-        return ("pca",) if model.covariance() is None else ("pca", "lamp")
+    """Those that suit a GLM, any of "ridge", "lasso", "logistic", "mlp"; else a model's own."""
+    if isinstance(model, AbstractBaselineModel):
+        return model.baselines()
     if not isinstance(model, GLM):
         return ()
     if isinstance(model.channel, Linear):
@@ -65,7 +66,7 @@ def run_baseline(
     `ridge` and `lasso` are judged by all observables of their weights as a point estimate. The
     weights of `logistic` have no scale, so only their 0-1 error counts, exact like AMP's. `mlp` is
     judged on fresh data: 0-1 error for labels, squared error for numbers. What does not apply is
-    left out. `pca` and `lamp` are judged by their squared cosine with v.
+    left out.
 
     Args:
         name: one of `baseline_names`.
@@ -76,9 +77,8 @@ def run_baseline(
     Returns:
         Observables by name, and how the solver ended.
     """
-    if isinstance(model, AbstractLowRankModel):
-        cosine, ended = model.spectral(name, instance, key)
-        return {f"overlap_{name}": cosine}, ended
+    if isinstance(model, AbstractBaselineModel):
+        return model.run_baseline(name, instance, key)
     fit = _FITS[name](model, instance.data, key)
     if fit.estimate is not None:
         found = model.measure(fit.estimate, instance)

@@ -21,6 +21,7 @@ CUSP, TRICRITICAL = "critical_point", "tricritical_point"
 _MEETS = {"critical_end_point": "information_theoretic", "spinodal_end_point": "spinodal_informed"}
 NAMES = (CUSP, *_MEETS, TRICRITICAL)
 _BESIDE = (1e-3, 1e-2)  # relative distances from a cusp at which its first-order line is looked at
+_LOWEST = float(np.log(scalar.WIDEST[0]))
 _STEP = 1e-6
 
 
@@ -157,7 +158,7 @@ def _measure(model: AbstractScalarReplicaModel, name: str, exact: bool) -> tuple
     # a rough table would lose the folds beside the cusp where they merge
     here = dataclasses.replace(landscape(model, exact=True), exact=exact)
     if name == CUSP:
-        dip = deepest_dip(here.table, exact)
+        dip = deepest_dip(here.table, exact, _LOWEST)
         return (np.nan, np.nan) if dip is None else (dip.slope, dip.error)
     limits = here.table.limits
     if not _is_lost(limits):
@@ -205,5 +206,5 @@ def _log_scale(
     if not name.startswith(CUSP):
         limits = table.limits
         return np.log(limits.weak_recovery), limits.weak_recovery_error / limits.weak_recovery
-    dip = deepest_dip(table, exact=True)
+    dip = deepest_dip(table, True, _LOWEST)
     return (np.nan, np.nan) if dip is None else (dip.h, dip.error)

@@ -9,7 +9,7 @@ import numpy as np
 from solvable.core.arguments import grid
 from solvable.core.fixed_points import MAIN_BRANCHES, name_branches
 from solvable.core.precision import require_x64
-from solvable.core.specification import replace, resolve, unset
+from solvable.core.specification import Specification, replace, resolve, unset
 from solvable.core.status import Status
 from solvable.models import scalar
 from solvable.models.base import AbstractScalarReplicaModel, Shared
@@ -88,7 +88,7 @@ def checked_grids(
     return grids
 
 
-def require_set(model: AbstractScalarReplicaModel, swept: set[str]) -> None:
+def require_set(model: Specification, swept: set[str]) -> None:
     """Raise ValueError if a parameter has no value and is not swept."""
     for path in unset(model, swept - {_COPIES}):
         raise ValueError(f"Argument `{path}` must be given or swept, but was unset.")

@@ -7,12 +7,12 @@ import numpy as np
 from solvable.core.arguments import boolean
 from solvable.core.precision import require_x64
 from solvable.core.specification import replace, resolve
-from solvable.core.thresholds import Threshold, absent
+from solvable.core.thresholds import NAMES, Threshold, absent
 from solvable.io import PHASES, attributes
 from solvable.models.base import AbstractScalarReplicaModel
 from solvable.studies.critical_points import Place, locate
 from solvable.studies.curve import Progress, checked_grids, require_set
-from solvable.studies.thresholds import CANDIDATES, distances, in_parameter, in_scale, search
+from solvable.studies.thresholds import CANDIDATES, distances, in_parameter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,20 +73,22 @@ def phase_diagram(
     codes, boundaries = np.zeros((len(ys), len(xs)), dtype=np.int8), []
     for row, value in enumerate(ys):
         here = replace(model, {y_name: float(value)})
-        boundaries.append(_boundaries(here, x_name, xs))
-        codes[row] = [_phase(_below(here, x_name, float(at))) for at in xs]
+        boundaries.append(in_parameter(here, x_name, xs))
+        codes[row] = [_phase(_below(here, x_name, float(at), boundaries[-1])) for at in xs]
         if progress is not None:
             progress(row + 1, len(ys))
     data = _dataset(model, (x_name, xs), (y_name, ys), codes, boundaries, critical)
     return _with_points(data, model, (x_name, xs), (y_name, ys)) if critical else data
 
 
-def _below(model: AbstractScalarReplicaModel, name: str, at: float) -> dict[str, float]:
-    """By how much, in ln scale, a value of a parameter is below each transition."""
+def _below(
+    model: AbstractScalarReplicaModel, name: str, at: float, found: dict[str, Threshold]
+) -> dict[str, float]:
+    """By how much, in ln scale, a value is below each transition of those found in a parameter."""
     if name != model.scale_parameter:
         return distances(replace(model, {name: at}))
-    scale = model.scale_power * np.log(at)
-    return {transition: t.log_value() - scale for transition, t in in_scale(model).items()}
+    ahead = {each: found[each].log_value() - np.log(at) for each in NAMES}
+    return {each: model.scale_power * value for each, value in ahead.items()}
 
 
 def _with_points(
@@ -140,14 +142,6 @@ def _points(found: dict[str, Place], scale_is_y: bool) -> dict[str, tuple[str, A
     }
 
 
-def _boundaries(
-    model: AbstractScalarReplicaModel, name: str, values: np.ndarray
-) -> dict[str, Threshold]:
-    if name == model.scale_parameter:
-        return in_parameter(model)
-    return search(model, name, values)
-
-
 def _phase(below: dict[str, float]) -> int:
     """From the distances below each transition, NaN where it does not exist."""
     first, weak = below["information_theoretic"], below["weak_recovery"]
@@ -175,7 +169,9 @@ def _dataset(
         column = [row.get(name, absent(name)) for row in boundaries]
         value = [np.nan if t.value is None else t.value for t in column]
         error = [np.nan if t.error_bound is None else t.error_bound for t in column]
-        variables[f"boundary_{name}"] = (y_name, value)
+        rigour = next((t.rigour for t in column if t.rigour), None)
+        basis = {"rigour": rigour} if rigour else {}
+        variables[f"boundary_{name}"] = (y_name, value, basis)
         variables[f"boundary_{name}_error"] = (y_name, error)
         status = np.array([t.status for t in column], dtype=np.int8)
         variables[f"boundary_{name}_status"] = (y_name, status)

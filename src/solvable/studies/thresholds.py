@@ -27,7 +27,7 @@ from solvable.core.thresholds import (
     transitions,
 )
 from solvable.models import scalar
-from solvable.models.base import AbstractScalarReplicaModel
+from solvable.models.base import AbstractScalarReplicaModel, AbstractThresholdModel
 from solvable.studies.curve import Progress, checked_grids, require_set
 
 # A number whose sign changes where what the name says sits, at a model, and a bound on its error;
@@ -78,19 +78,35 @@ def thresholds(
     checked_grids(model, None)
     resolve(model, parameter)
     require_set(model, {parameter})
-    if parameter == model.scale_parameter:
-        found = in_parameter(model)
-    else:
-        found = search(model, parameter, CANDIDATES, progress, STRIDE)
+    found = in_parameter(model, parameter, CANDIDATES, progress, STRIDE)
     return Thresholds(repr(model), parameter, found)
 
 
-def in_parameter(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
-    """Thresholds in the scale parameter itself: the scale, or a noise that divides."""
-    found = in_scale(model)
-    if model.scale_power == 1:
-        return found
-    return {name: one.inverted() for name, one in found.items()}
+def in_parameter(
+    model: AbstractScalarReplicaModel,
+    parameter: str,
+    candidates: Iterable[float],
+    progress: Progress | None = None,
+    stride: int = 1,
+) -> dict[str, Threshold]:
+    """Thresholds in any parameter: exact in the scale, or a noise that divides it, else searched.
+
+    Args:
+        model: any.
+        parameter: in which to look.
+        candidates: where a search looks.
+        progress: of a search.
+        stride: of its first look.
+    """
+    if parameter != model.scale_parameter:
+        found = search(model, parameter, candidates, progress, stride)
+    else:
+        found = in_scale(model)
+        if model.scale_power == -1:
+            found = {name: one.inverted() for name, one in found.items()}
+    if isinstance(model, AbstractThresholdModel):
+        found = found | model.own_thresholds(parameter, found)
+    return found
 
 
 def in_scale(model: AbstractScalarReplicaModel) -> dict[str, Threshold]:
@@ -305,12 +321,16 @@ def _root(
     except LostError:
         return absent(name)
     here = float(found.root)
+    if np.isnan(here):  # infinite at an end
+        return absent(name)
     level, own = exactly(here)
     following = here - _ROUGHLY * (high - low) if here > low else high
     for _ in range(_ROUNDS):
         before, below = here, level
         here = following
         level, own = exactly(here)
+        if np.isnan(level - below):  # with all digits there is none any more
+            return absent(name)
         slope = (level - below) / (here - before)
         following = float(np.clip(here - level / slope, low, high)) if slope else here
         if following == here or abs(level) <= max(_FOUND, 0.01 * own):

@@ -1,28 +1,18 @@
-"""Results to files and back: NetCDF, JSON documents, provenance.
+"""Results as strict JSON documents, and what is in a data set.
 
-Every file is written whole or not at all: into a hidden file of the same folder, flushed to the
-disk, and then renamed over the old one. JSON is strict: infinities are the texts "inf" and "-inf",
-and null means that there is no number.
+Infinities are the texts "inf" and "-inf", and null means that there is no number.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from solvable import catalog
-from solvable.core.specification import class_names
 from solvable.core.status import Status, answered, severity
 
 if TYPE_CHECKING:
@@ -31,215 +21,6 @@ if TYPE_CHECKING:
 PHASES = ("easy", "hard", "impossible")
 # What a curve's data set holds beside observables; only the first two are in its JSON document.
 BOOKKEEPING = ("status", "error_bound", "residual", "steps")
-_PACKAGES = ("solvable", "jax", "jaxlib", "equinox", "numpy", "scipy", "xarray", "scikit-learn")
-
-
-# -------------------------------------------------------------------------------------------------
-# Writing whole files
-
-
-@contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A hidden file to write to, which takes the place of `path` when the block ends well.
-
-    An interrupted or failed block leaves the old file as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def check_writable(directory: str | Path) -> Path:
-    """Find out now, and without a trace, whether results can be written to a folder later.
-
-    Raises:
-        ValueError: one sentence that says why not.
-    """
-    directory = Path(directory)
-    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"Argument `out` must be a folder that can be written, but was `{directory}` "
-            f"({error.strerror})."
-        ) from None
-    finally:
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    return directory
-
-
-def write(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Write a data set as NetCDF, whole or not at all."""
-    path = Path(path)
-    with replacing(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
-    return path
-
-
-def read(path: str | Path) -> xr.Dataset:
-    """The data set in a NetCDF file that `write` made, loaded into memory.
-
-    Raises:
-        ValueError: if the file is missing or is no NetCDF file.
-    """
-    import xarray as xr
-
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"Argument `result` must be an existing file, but was `{path}`.")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as dataset:
-            return dataset.load()
-    except OSError as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"Argument `result` must be a NetCDF file, but `{path}` is not: {reason}."
-        ) from None
-
-
-def write_json(document: Mapping[str, Any], path: str | Path) -> Path:
-    """Write a strict JSON document, whole or not at all."""
-    path = Path(path)
-    with replacing(path) as temporary:
-        temporary.write_text(dumps(document, indent=1) + "\n", encoding="utf-8")
-    return path
-
-
-def write_arrays(path: str | Path, **arrays: Any) -> Path:
-    """Write named arrays as one .npz file, whole or not at all."""
-    path = Path(path)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    return path
-
-
-# -------------------------------------------------------------------------------------------------
-# Provenance
-
-
-def provenance(
-    verb: str, model: object, arguments: Mapping[str, Any], seed: int | None = None
-) -> str:
-    """What it takes to make a result again, as one JSON text (NetCDF attributes hold no more).
-
-    Args:
-        verb: the study's name, as ``curve``.
-        model: the model; its specification is kept.
-        arguments: the study's keyword arguments, as plain data or arrays.
-        seed: the seed of its random numbers, if it draws any.
-    """
-    return dumps(
-        {
-            "verb": verb,
-            "model": _named(model),
-            "arguments": dict(arguments),
-            "seed": seed,
-            "versions": versions(),
-        }
-    )
-
-
-def _named(model: object) -> str:
-    """A model's specification, or the name of a class."""
-    return model.__name__ if isinstance(model, type) else repr(model)
-
-
-def attributes(
-    kind: str, verb: str, model: object, arguments: Mapping[str, Any]
-) -> dict[str, str]:
-    """What a study says of itself on its data set.
-
-    Args:
-        kind: of the data set, which decides on its picture and its JSON document.
-        verb: the study's name.
-        model: the model, or its class where it has no specification of a printable size.
-        arguments: as for `provenance`.
-
-    Returns:
-        kind, model (its specification), rigour (the weakest of all that it is made of), references
-        and provenance.
-    """
-    name = _named(model)
-    card = catalog.entries("model")[name.partition("(")[0]]
-    parts = class_names(model)  # of a class nothing is known but its own card
-    return {
-        "kind": kind,
-        "model": name,
-        "rigour": catalog.weakest([card.name, *parts]),
-        "references": ",".join(card.references),
-        "provenance": provenance(verb, model, arguments),
-    }
-
-
-@functools.cache  # every curve asks, and reading them costs as much as a small curve
-def versions() -> dict[str, str]:
-    """The versions of Python, the package, and what its numbers rest on."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The provenance in a NetCDF or JSON result.
-
-    Raises:
-        ValueError: if the file is missing, is no result, or does not say how it was made.
-    """
-    path = Path(path)
-    if path.suffix == ".json" and path.is_file():
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            document = None
-        found = document.get("provenance") if isinstance(document, dict) else None
-    else:
-        text = read(path).attrs.get("provenance")
-        try:
-            found = json.loads(text) if isinstance(text, str) else None
-        except ValueError:
-            found = None
-    if not isinstance(found, dict) or not {"verb", "model", "arguments"} <= set(found):
-        raise ValueError(
-            f"Argument `result` must be a file that says how it was made, but `{path}` does not."
-        )
-    return found
-
-
-# -------------------------------------------------------------------------------------------------
-# JSON documents
 
 
 def strict(value: Any) -> Any:
@@ -265,12 +46,14 @@ def dumps(document: Mapping[str, Any], indent: int | None = None) -> str:
 
 
 def document(dataset: xr.Dataset) -> dict[str, Any]:
-    """The JSON document of a data set from `curve`, `phase_diagram`, `experiment`, `entropy`."""
+    """The JSON document of a data set from a study."""
     makers = {
         "curve": _curve,
         "phase": _phase,
         "experiment": _experiment,
         "entropy": _entropy,
+        "dynamics": _dynamics,
+        "relaxation": _relaxation,
     }
     kind = dataset.attrs.get("kind")
     if kind not in makers:
@@ -334,6 +117,71 @@ def _entropy(dataset: xr.Dataset) -> dict[str, Any]:
             "error_bound": dataset.error_bound.values.tolist(),
             "status": statuses(dataset.status.values),
         },
+    }
+
+
+def series(dataset: xr.Dataset) -> list[str]:
+    """The names of the observables that a dynamics follows in time."""
+    own = ("_mean", "_standard_error")
+    return [
+        str(name)
+        for name, column in dataset.data_vars.items()
+        if column.dims == ("time",) and name != "error_bound" and not str(name).endswith(own)
+    ]
+
+
+TWO_TIMES = ("correlation", "response", "integrated_response")
+
+
+def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
+    found = {"model": dataset.attrs["model"], "times": dataset["time"].values}
+    found |= {name: dataset[name].values for name in series(dataset)}
+    if "waiting" in dataset.dims:
+        found |= {name: dataset[name].values for name in ("waiting", *TWO_TIMES)}
+    found["error_bound"] = dataset["error_bound"].values
+    found["status"] = statuses(int(dataset["status"]))
+    simulated = measured(dataset)
+    if simulated:
+        found["simulation"] = {
+            name: {
+                "mean": dataset[f"{name}_mean"].values,
+                "standard_error": dataset[f"{name}_standard_error"].values,
+            }
+            for name in simulated
+        }
+    return found
+
+
+FIT = ("threshold", "threshold_error", "exponent", "exponent_error", "amplitude")
+
+
+def _relaxation(dataset: xr.Dataset) -> dict[str, Any]:
+    name = str(dataset["plateau"].dims[0])
+    rows = []
+    for overlap in dataset["initial_overlap"].values:
+        one = dataset.sel(initial_overlap=overlap)
+        fit = {key: float(one[key]) for key in FIT}
+        rows.append(
+            {
+                "initial_overlap": float(overlap),
+                "relaxation_time": one["relaxation_time"].values,
+                "error_bound": one["error_bound"].values,
+                "status": statuses(one["status"].values),
+                "fit": fit | {"status": statuses(int(one["fit_status"]))},
+            }
+        )
+    return {
+        "model": dataset.attrs["model"],
+        "temperature": dataset.attrs["temperature"],
+        "over": {name: dataset[name].values},
+        "plateau": dataset["plateau"].values,
+        "relaxations": rows,
+        "extrapolated": {
+            "threshold": float(dataset["extrapolated_threshold"]),
+            "threshold_error": float(dataset["extrapolated_error"]),
+            "status": statuses(int(dataset["extrapolated_status"])),
+        },
+        "conjectured_threshold": float(dataset["conjectured_threshold"]),
     }
 
 
