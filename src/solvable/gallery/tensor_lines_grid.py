@@ -19,7 +19,7 @@ import solvable as sv
 from solvable import io
 from solvable.core.status import has_value
 from solvable.gallery.base import Progress, threshold_table
-from solvable.plotting import phase_cells
+from solvable.plotting import phase_cells, phase_patch
 from solvable.plotting.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 INVERSE = "inverse"
@@ -148,13 +148,7 @@ def draw_lines(ax: Axes, part: xr.Dataset, names: tuple[str, ...]) -> list[Line2
 
 def phase_patches(extra: tuple[Patch, ...] = ()) -> list[Patch]:
     """Legend entries of the cells."""
-    hard = {"facecolor": "#F6DCC8", "edgecolor": "#C98A5B", "hatch": "///", "linewidth": 0.0}
-    return [
-        Patch(facecolor="#DCEBF5", label="easy"),
-        *extra,
-        Patch(label="hard", **hard),
-        Patch(facecolor="#E9E9E9", label="impossible"),
-    ]
+    return [phase_patch("easy"), *extra, phase_patch("hard"), phase_patch("impossible")]
 
 
 def informed_spinodal(p: int, deltap: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
+from solvable.algorithms.tensor_amp import next_overlap
 from solvable.core.covariance import Covariance
 
 _POINTS = 2000  # of a scan for the first fixed point of maximum likelihood
@@ -79,7 +80,7 @@ def ml_amp_overlap(Q: Covariance) -> float:
     """
 
     def gain(m: Any) -> Any:
-        return Q.slope(m) / np.sqrt(Q.slope(m) ** 2 + Q.slope(1.0)) - m
+        return next_overlap(Q, m, "maximum_likelihood") - m
 
     if Q.curvature(0.0) <= np.sqrt(Q.slope(1.0)):
         return 0.0

@@ -14,7 +14,14 @@ from solvable.plotting.lines import (
     trajectory,
     unresolved_cells,
 )
-from solvable.plotting.maps import boundary_lines, critical_marks, heat_map, image, phase_cells
+from solvable.plotting.maps import (
+    boundary_lines,
+    critical_marks,
+    heat_map,
+    image,
+    phase_cells,
+    phase_patch,
+)
 from solvable.plotting.style import axis_label, house_style, new_figure
 
 __all__ = [
@@ -28,6 +35,7 @@ __all__ = [
     "hard_phase",
     "unresolved_cells",
     "phase_cells",
+    "phase_patch",
     "boundary_lines",
     "critical_marks",
     "heat_map",

@@ -144,14 +144,16 @@ def phase_legend(ax: Axes, data: xr.Dataset) -> list[Patch]:
     codes = np.unique(data["phase"].values).astype(int)
     entries = []
     for code in codes[(codes >= 0) & (codes < len(io.PHASES))]:
-        name = io.PHASES[code]
-        look: dict[str, Any] = {"facecolor": _PHASE_COLORS[name]}
-        if name == "hard":
-            look = HARD_PHASE
-        entries.append(Patch(label=name, **look))
+        entries.append(phase_patch(io.PHASES[code]))
     if (codes < 0).any() or (codes >= len(io.PHASES)).any():
         entries.append(Patch(label="not converged", **UNRESOLVED))
     return entries
+
+
+def phase_patch(name: str) -> Patch:
+    """The legend entry of "easy", "hard" or "impossible"."""
+    look: dict[str, Any] = {"facecolor": _PHASE_COLORS[name]}
+    return Patch(label=name, **(HARD_PHASE if name == "hard" else look))
 
 
 def heat_map(
