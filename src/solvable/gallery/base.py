@@ -23,6 +23,7 @@ from typing import Any
 
 import xarray as xr
 
+import solvable as sv
 from solvable import catalog, io
 from solvable.plotting import house_style, write_figure
 
@@ -186,6 +187,11 @@ def _code_of_the_package() -> str:
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def thresholds_of(model: Any, parameter: str) -> str:
+    """The thresholds of one model, as a data set's attribute holds them."""
+    return json.dumps(io.strict([sv.thresholds(model, parameter).document()]))
 
 
 def threshold_table(documents: list[Mapping[str, Any]]) -> str:

@@ -7,6 +7,7 @@ estimate. On the right dynamics of N components beside its own infinite-dimensio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import solvable as sv
-from solvable.gallery.base import Comparison, Progress
+from solvable.gallery.base import Comparison, Progress, threshold_table, thresholds_of
 from solvable.plotting import axis_label, new_figure
 from solvable.plotting.dynamics import COLORS
 from solvable.plotting.style import BLACK
@@ -87,7 +88,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     data = data.merge(both.rename(time="simulated_time"))
     data.attrs = {
         "kind": "langevin",
-        "thresholds": "[]",
+        "thresholds": thresholds_of(sv.SpikedMatrixTensor(deltap=_DELTAP, p=_P), "delta2"),
         "initial_overlap": settings["initial_overlap"],
         "instances": chosen["instances"],
         "simulated_delta2": chosen["delta2"],
@@ -153,7 +154,7 @@ def compare(data: xr.Dataset) -> Comparison:
 
 def summarize(data: xr.Dataset) -> str:
     """When half of the plateau is reached, and how simulations approach theory."""
-    lines = []
+    lines = [threshold_table(json.loads(data.attrs["thresholds"]))]
     for delta2 in data["delta2"].values:
         part = data.sel(delta2=delta2)
         plateau = float(part["plateau"])

@@ -8,6 +8,7 @@ one step of replica symmetry breaking with marginality, a conjecture for mixed f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 
 import solvable as sv
 from solvable.core.transition_lines import threshold_state
-from solvable.gallery.base import Comparison, Progress
+from solvable.gallery.base import Comparison, Progress, threshold_table, thresholds_of
 from solvable.plotting import axis_label, new_figure
 from solvable.plotting.dynamics import COLORS
 from solvable.plotting.style import BLACK
@@ -72,7 +73,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     data = data.assign_coords(delta2=("run", [job[0] for job in jobs]))
     data.attrs = {
         "kind": "threshold energy",
-        "thresholds": "[]",
+        "thresholds": thresholds_of(sv.SpikedMatrixTensor(deltap=deltap, p=_P), "delta2"),
         "deltap": deltap,
         "initial_overlap": chosen["initial_overlap"],
     }
@@ -120,7 +121,7 @@ def compare(data: xr.Dataset) -> Comparison:
 
 def summarize(data: xr.Dataset) -> str:
     """Last energies and multipliers beside those of threshold states."""
-    lines = []
+    lines = [threshold_table(json.loads(data.attrs["thresholds"]))]
     for run in range(data.sizes["run"]):
         part = data.isel(run=run)
         lines.append(
