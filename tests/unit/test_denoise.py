@@ -108,3 +108,11 @@ def test_two_generated_spikes_take_the_weights_of_both():
         sv.denoise(model, data.observation, weights=data.design, weights_u=data.design)
     with pytest.raises(ValueError, match="`weights_u` must hold one matrix for each of 1 layers"):
         sv.denoise(model, data.observation, weights=data.design)
+
+
+def test_a_rank_above_the_size_is_refused():
+    model = sv.SpikedWigner(prior=sv.OneHot(k=6), delta=0.01)
+    with pytest.raises(ValueError, match="`matrix` must have at least 5 rows and columns"):
+        sv.denoise(model, np.eye(4))
+    with pytest.raises(ValueError, match="`size` must be at least 5, the rank of the prior"):
+        sv.experiment(model, size=4, instances=1)

@@ -162,6 +162,15 @@ class AbstractLowRankModel(
             return directions(v).variances
         return np.array([float(self._facts().rho_z)])
 
+    def require_rank(self, matrix: Any) -> None:
+        """Raise ValueError if a matrix has fewer rows or columns than its spike has directions."""
+        rank, shape = rank_of(self.spikes()[0]), np.shape(matrix)
+        if min(shape) < rank:
+            raise ValueError(
+                f"Argument `matrix` must have at least {rank} rows and columns, the rank of the "
+                f"prior, but had shape {shape}."
+            )
+
     def cosines(self, delta: float) -> Float[np.ndarray, " r"]:
         """Squared cosines of those directions with the leading eigenvectors of the matrix."""
         return np.array([self.pca(delta, float(rho)).squared_cosine for rho in self.variances()])
@@ -241,6 +250,8 @@ class AbstractLowRankModel(
 
         The size of a generated spike is as near as the ratios allow.
         """
+        if size < rank_of(prior):
+            raise fail("size", f"be at least {rank_of(prior)}, the rank of the prior", size)
         layers, latent = layers_of(prior), size
         for layer in layers[::-1]:
             latent = max(1, round(latent / float(layer.ratio)))
@@ -403,6 +414,11 @@ class AbstractLowRankModel(
             laws, beta = numeric(self.laws()), float(getattr(self, "beta", 1.0))
             return evolve_vectors(laws, beta, float(self.noise()), start, iterations)
         return evolve(self, start, iterations)
+
+
+def rank_of(prior: Spike) -> int:
+    """The number of directions of a spike: 1 where its units are numbers."""
+    return len(directions(prior).variances) if isinstance(prior, AbstractVectorPrior) else 1
 
 
 def vector_rows(prior: Any, width: int) -> VectorGaussianMixture:

@@ -206,9 +206,10 @@ def _answer(
 def _checked(model: AbstractLowRankModel, matrix: Any) -> np.ndarray:
     if isinstance(matrix, np.ndarray) and matrix.dtype == bool and model.channel is not None:
         matrix = matrix.view(np.int8)  # the edges of a graph
-    if isinstance(model, SpikedWigner):
-        return symmetric_matrix("matrix", matrix)
-    return finite_matrix("matrix", matrix)
+    check = symmetric_matrix if isinstance(model, SpikedWigner) else finite_matrix
+    checked = check("matrix", matrix)
+    model.require_rank(checked)
+    return checked
 
 
 def _centered(model: AbstractLowRankModel, Y: np.ndarray, center: bool) -> np.ndarray:
