@@ -131,6 +131,16 @@ def test_lines_in_the_tensor_noise_invert_those_in_the_matrix_noise():
         assert found.value == pytest.approx(0.8, abs=1e-8), name
 
 
+def test_minima_are_counted_at_any_energies():
+    """Marginal minima, t = 2, are most numerous, at e_c = -q_c k_c 2 sqrt(Q'') / (Q'' + Q')."""
+    model = sv.SpikedMatrixTensor(delta2=1.0, deltap=1.0, p=3)
+    best = np.array([-1.0, -1.0]) * 2 * np.sqrt(3.0) / 5 * (1 + 1e-12)
+    top = float(model.complexity(0.0))
+    assert float(model.complexity(0.0, best)) == pytest.approx(top, abs=1e-10)
+    around = best + np.random.default_rng(0).uniform(-0.3, 0.3, (2000, 2))
+    assert np.max(model.complexity(0.0, around)) < top
+
+
 def test_bad_input_is_one_sentence():
     for arguments, words in (
         ({"delta2": 0.0, "deltap": 1.0, "p": 3}, "Argument `delta2` must be positive"),

@@ -203,3 +203,16 @@ class AbstractBaselineModel(Specification):
         self, name: str, instance: Instance, key: PRNGKeyArray
     ) -> tuple[dict[str, float], Status]:
         """Observables that a method reaches, by name, and how it ended."""
+
+
+class AbstractLandscapeModel(Specification):
+    """A model whose energy has minima that can be counted."""
+
+    @abstractmethod
+    def complexity(self, overlap: Any, energies: Any = None) -> Float[np.ndarray, "..."]:
+        """Annealed complexity Sigma: the mean number of minima is exp(N Sigma).
+
+        Args:
+            overlap: m with the signal, any shape.
+            energies: of each channel per component, the last axis; None for the most numerous.
+        """

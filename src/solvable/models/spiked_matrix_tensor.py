@@ -17,6 +17,7 @@ from solvable.core.arguments import UNSET, integer, parameter, positive
 from solvable.core.branches import TRIVIAL_LOWEST, Limits, level
 from solvable.core.covariance import Covariance
 from solvable.core.instance import Data, Instance
+from solvable.core.kac_rice import complexity, complexity_at_overlap
 from solvable.core.randomness import fold
 from solvable.core.specification import inject, numeric
 from solvable.core.status import Status
@@ -25,6 +26,7 @@ from solvable.models import sphere, tensor_instances, tensor_lines
 from solvable.models.base import (
     AbstractBaselineModel,
     AbstractDynamicsModel,
+    AbstractLandscapeModel,
     AbstractMessagePassingModel,
     AbstractScalarReplicaModel,
     AbstractThresholdModel,
@@ -77,6 +79,7 @@ class SpikedMatrixTensor(
     AbstractScalarReplicaModel,
     AbstractThresholdModel,
     AbstractDynamicsModel,
+    AbstractLandscapeModel,
     AbstractMessagePassingModel,
     AbstractBaselineModel,
 ):
@@ -288,6 +291,27 @@ class SpikedMatrixTensor(
         """Where AMP for the maximum-likelihood estimator ends."""
         found = [sphere.ml_amp_overlap(self._at(scale).covariance()) for scale in scales]
         return {"overlap_ml_amp": Shared(np.array(found), Status.converged, "replica")}
+
+    def complexity(self, overlap: Any, energies: Any = None) -> Float[np.ndarray, "..."]:
+        """Annealed complexity of local minima, by the Kac-Rice formula (`core.kac_rice`).
+
+        Args:
+            overlap: m in (-1, 1), any shape.
+            energies: shape (..., C), H_c / N of each of the `channels`; None for the maximum.
+
+        Raises:
+            ValueError: if an argument is out of its domain.
+
+        Source: mannelli2019passed.
+
+        Example:
+            >>> model = SpikedMatrixTensor(delta2=1.0, deltap=1.0, p=3)
+            >>> round(float(model.complexity(0.0)), 6)
+            0.002733
+        """
+        if energies is None:
+            return complexity_at_overlap(self.covariance(), overlap).complexity
+        return complexity(self.covariance(), overlap, energies)
 
     # ---- instances and message passing
 
