@@ -109,7 +109,7 @@ def make_picture(data: xr.Dataset) -> Figure:
     start, ylabel = data.attrs["initial_overlap"], r"overlap with the signal $m(t)$"
     left.set(xscale="log", xlabel=axis_label("time"), ylabel=ylabel)
     left.set_title(rf"infinite dimension, $m(0) = {start:g}$; dotted: Bayes-optimal")
-    left.legend(loc="upper left")
+    left.legend(loc="upper left", frameon=True, framealpha=1.0, edgecolor="none")
     times = data["simulated_time"]
     theory = data["simulated_overlap"].isel(size=0)
     right.plot(times, theory, color=BLACK, label="infinite dimension", zorder=3)
