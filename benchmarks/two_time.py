@@ -14,22 +14,14 @@ import os
 import sys
 import time
 
+from theory import median
+
 LIMITS = {
     "uniform_4000_s": 15.0,
     "long_1e6_s": 120.0,
     "long_1e6_error": 1e-5,
 }
 ROWS = 2000
-
-
-def median(call, rounds):
-    call()
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[len(seconds) // 2]
 
 
 def one_step(rounds):

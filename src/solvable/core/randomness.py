@@ -58,18 +58,15 @@ def _plain(part: object) -> Identity:
 
 def numpy_generator(key: PRNGKeyArray, *part: int) -> np.random.Generator:
     """A numpy generator for the stream of `key`, or for a numbered part of it."""
-    words = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words, spawn_key=part)))
+    return numpy_streams(key)(*part)
 
 
-def numpy_streams(key: PRNGKeyArray) -> Callable[[int], np.random.Generator]:
+def numpy_streams(key: PRNGKeyArray) -> Callable[..., np.random.Generator]:
     """The function part -> `numpy_generator(key, part)` for many parts: the key is read once."""
     words = [int(word) for word in np.asarray(jax.random.key_data(key)).ravel()]
 
-    def stream(part: int) -> np.random.Generator:
-        return np.random.Generator(
-            np.random.PCG64(np.random.SeedSequence(words, spawn_key=(part,)))
-        )
+    def stream(*part: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words, spawn_key=part)))
 
     return stream
 

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 
 from solvable.gallery import tensor_lines_grid
 from solvable.gallery.base import Comparison
-from solvable.plotting import new_figure
 
 CARD = dict(
     kind="gallery",
@@ -40,14 +39,10 @@ def settings(quick: bool = False) -> dict[str, Any]:
 
 def make_picture(data: xr.Dataset) -> Figure:
     """One panel an order: cells and lines."""
-    orders = tensor_lines_grid.orders(data)
-    figure, axes = new_figure(1, len(orders), panel=(5.6, 5.2))
+    figure, panels = tensor_lines_grid.panels(data, (5.6, 5.2))
     drawn = []
-    for ax, p in zip(axes[0], orders, strict=True):
-        part = tensor_lines_grid.order(data, p)
-        tensor_lines_grid.cells(ax, part)
+    for _, ax, part in panels:
         drawn = tensor_lines_grid.draw_lines(ax, part, _NAMES)
-        ax.set_title(f"p = {p}")
     patches = tensor_lines_grid.phase_patches()
     patches[0].set_label("easy for AMP")
     figure.legend(handles=[*patches, *drawn], loc="outside lower center", ncols=2)

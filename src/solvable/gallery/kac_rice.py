@@ -109,7 +109,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
 
 
 def _field(delta2: float, deltap: float) -> Covariance:
-    return Covariance((2, _P), (1 / (2 * delta2), 1 / (_P * deltap)))
+    return sv.SpikedMatrixTensor(delta2=delta2, deltap=deltap, p=_P).covariance()
 
 
 def make_picture(data: xr.Dataset) -> Figure:

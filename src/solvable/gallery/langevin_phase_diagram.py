@@ -19,7 +19,6 @@ from matplotlib.patches import Patch
 
 from solvable.gallery import tensor_lines_grid
 from solvable.gallery.base import Comparison
-from solvable.plotting import new_figure
 
 CARD = dict(
     kind="gallery",
@@ -53,17 +52,13 @@ def settings(quick: bool = False) -> dict[str, Any]:
 
 def make_picture(data: xr.Dataset) -> Figure:
     """One panel an order: cells, the Langevin-hard region, lines."""
-    orders = tensor_lines_grid.orders(data)
-    figure, axes = new_figure(1, len(orders), panel=(5.6, 5.2))
+    figure, panels = tensor_lines_grid.panels(data, (5.6, 5.2))
     handles: dict[str, Any] = {}
-    for ax, p in zip(axes[0], orders, strict=True):
-        part = tensor_lines_grid.order(data, p)
-        tensor_lines_grid.cells(ax, part)
+    for p, ax, part in panels:
         _glassy(ax, part)
         names = _NAMES if p > 3 else _NAMES[:-1]
         drawn = tensor_lines_grid.draw_lines(ax, part, names)
         handles |= {str(x.get_label()): x for x in drawn}
-        ax.set_title(f"p = {p}")
     hard = Patch(label="easy for AMP, Langevin-hard (conjecture)", **_GLASSY)
     patches = tensor_lines_grid.phase_patches((hard,))
     patches[0].set_label("easy for AMP and Langevin")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -19,7 +20,7 @@ import solvable as sv
 from solvable import io
 from solvable.core.status import has_value
 from solvable.gallery.base import Progress, threshold_table
-from solvable.plotting import phase_cells, phase_patch
+from solvable.plotting import new_figure, phase_cells, phase_patch
 from solvable.plotting.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 INVERSE = "inverse"
@@ -123,6 +124,19 @@ def cells(ax: Axes, part: xr.Dataset) -> None:
     phase = xr.Dataset({"phase": ((INVERSE, "deltap"), turned.values)}, coords=coords)
     phase_cells(ax, phase)
     axes_of(ax, part)
+
+
+def panels(
+    data: xr.Dataset, panel: tuple[float, float]
+) -> tuple[Figure, list[tuple[int, Axes, xr.Dataset]]]:
+    """A figure with the cells of one order a panel: p, axes and phase diagram of each."""
+    found = orders(data)
+    figure, axes = new_figure(1, len(found), panel=panel)
+    made = [(p, ax, order(data, p)) for p, ax in zip(found, axes[0], strict=True)]
+    for p, ax, part in made:
+        cells(ax, part)
+        ax.set_title(f"p = {p}")
+    return figure, made
 
 
 def axes_of(ax: Axes, part: xr.Dataset) -> None:

@@ -16,7 +16,6 @@ from solvable import io
 from solvable.core.status import has_value
 from solvable.gallery import tensor_lines_grid
 from solvable.gallery.base import Comparison
-from solvable.plotting import new_figure
 
 CARD = dict(
     kind="gallery",
@@ -43,12 +42,9 @@ def settings(quick: bool = False) -> dict[str, Any]:
 
 def make_picture(data: xr.Dataset) -> Figure:
     """One panel an order: cells, lines, and where the lines end."""
-    orders = tensor_lines_grid.orders(data)
-    figure, axes = new_figure(1, len(orders), panel=(5.6, 5.2))
+    figure, panels = tensor_lines_grid.panels(data, (5.6, 5.2))
     handles: dict[str, Any] = {}
-    for ax, p in zip(axes[0], orders, strict=True):
-        part = tensor_lines_grid.order(data, p)
-        tensor_lines_grid.cells(ax, part)
+    for _, ax, part in panels:
         drawn = tensor_lines_grid.draw_lines(ax, part, _NAMES)
         for name in io.critical_points(part):
             point = part.sel(point=name)
@@ -58,7 +54,6 @@ def make_picture(data: xr.Dataset) -> Figure:
                 look |= {"markeredgecolor": "black", "linestyle": "none", "zorder": 3.0}
                 drawn += ax.plot(*at, label=name.replace("_", " "), **look)
         handles |= {str(x.get_label()): x for x in drawn}
-        ax.set_title(f"p = {p}")
     entries = [*tensor_lines_grid.phase_patches(), *handles.values()]
     figure.legend(handles=entries, loc="outside lower center", ncols=3)
     return figure

@@ -47,7 +47,11 @@ def _named(model: object) -> str:
 
 
 def attributes(
-    kind: str, verb: str, model: object, arguments: Mapping[str, Any]
+    kind: str,
+    verb: str,
+    model: object,
+    arguments: Mapping[str, Any],
+    seed: int | None = None,
 ) -> dict[str, str]:
     """What a study says of itself on its data set.
 
@@ -55,7 +59,7 @@ def attributes(
         kind: of the data set, which decides on its picture and its JSON document.
         verb: the study's name.
         model: the model, or its class where it has no specification of a printable size.
-        arguments: as for `provenance`.
+        arguments, seed: as for `provenance`.
 
     Returns:
         kind, model (its specification), rigour (the weakest of all that it is made of), references
@@ -69,7 +73,7 @@ def attributes(
         "model": name,
         "rigour": catalog.weakest([card.name, *parts]),
         "references": ",".join(card.references),
-        "provenance": provenance(verb, model, arguments),
+        "provenance": provenance(verb, model, arguments, seed),
     }
 
 

@@ -8,13 +8,14 @@ from jaxtyping import Float, PRNGKeyArray
 
 from solvable.algorithms import tensor_amp
 from solvable.algorithms.convergence import Outcome
-from solvable.algorithms.eigenvectors import leading_eigenvectors
+from solvable.algorithms.low_rank_spectral import pca_wigner
 from solvable.algorithms.matrix_tensor import MatrixTensor, sampled_sphere
 from solvable.algorithms.tensor_amp import Problem, Start, State
 from solvable.core.arguments import in_interval
 from solvable.core.covariance import Covariance
 from solvable.core.instance import Instance
-from solvable.core.randomness import fold, numpy_generator
+from solvable.core.random_matrix import WignerPCA
+from solvable.core.randomness import fold
 
 _SEED = 1e-4  # size of a start that knows nothing
 _TOLERANCE = 1e-8
@@ -28,12 +29,10 @@ def first_start(data: MatrixTensor, key: PRNGKeyArray) -> Start:
     passing on the matrix alone, which made it of itself. Of its two signs that of lower energy
     counts: message passing would end at the other one too.
     """
-    cosine = 1 - data.delta2
-    if data.matrix is None or cosine <= 0:
+    if data.matrix is None or (cosine := WignerPCA(data.delta2).squared_cosine) == 0:
         return Start(np.sqrt(_SEED) * sampled_sphere(fold(key, "first"), data.size), 1.0)
-    begin = numpy_generator(fold(key, "first")).standard_normal(data.size)
-    found = leading_eigenvectors(lambda v: data.matrix @ v, begin, tolerance=_TOLERANCE)
-    mean = found.vector * (cosine * data.size) ** 0.5
+    found = pca_wigner(data.matrix, key=fold(key, "first"), tolerance=_TOLERANCE)
+    mean = found.vector * cosine**0.5
     if data.force(mean[:, None]).tensor_energy[0] > 0:
         mean = -mean
     return Start(mean, 1 - cosine, mean)

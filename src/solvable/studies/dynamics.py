@@ -15,6 +15,7 @@ from solvable.core.randomness import fold, key_for
 from solvable.core.two_time import Channels, TwoTimeSolution, solve
 from solvable.models.base import AbstractDynamicsModel
 from solvable.studies.curve import Progress, require_set
+from solvable.studies.experiment import standard_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,8 +104,7 @@ def _answer(
     if asked["simulate"]:
         tell = _part(progress, 1, parts)
         data = data.assign(_simulated(model, asked, seed, data["time"].values, tell))
-    data.attrs = io.attributes("dynamics", "dynamics", model, asked)
-    data.attrs["provenance"] = io.provenance("dynamics", model, asked, seed=seed)
+    data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
     data.attrs["rigour"] = "replica"  # the equations, whatever is known of the model's statics
     return data.assign_attrs({name: asked[name] for name in ("temperature", "initial_overlap")})
 
@@ -145,10 +145,9 @@ def _theory(
         raise fail("waiting", f"hold times from 0 to {times[-1]:g}", waiting.tolist())
     schedule = None
     if asked["annealing"] is not None:
-        schedule = _Schedule(model.channels(), *asked["annealing"])
-    Q = model.covariance()
+        schedule = _schedule(model.channels(), *asked["annealing"])
     return solve(
-        Channels(np.array(Q.powers), np.array(Q.coefficients), schedule),
+        Channels.of(model.covariance(), schedule),
         asked["temperature"],
         asked["initial_overlap"],
         times,
@@ -158,17 +157,16 @@ def _theory(
     )
 
 
-class _Schedule:
+def _schedule(
+    channels: tuple[str, ...], height: float, time: float
+) -> Callable[[np.ndarray], np.ndarray]:
     """1 / T_p(t) of the tensor, T_p = 1 + C exp(-t / tau), and one of the matrix."""
 
-    def __init__(self, channels: tuple[str, ...], height: float, time: float) -> None:
-        self.channels, self.height, self.time = channels, height, time
+    def amplitudes(times: np.ndarray) -> np.ndarray:
+        cool = 1 / (1 + height * np.exp(-times / time))
+        return np.array([cool if name == "tensor" else np.ones_like(cool) for name in channels])
 
-    def __call__(self, times: np.ndarray) -> np.ndarray:
-        cool = 1 / (1 + self.height * np.exp(-np.asarray(times) / self.time))
-        return np.array(
-            [cool if name == "tensor" else np.ones_like(cool) for name in self.channels]
-        )
+    return amplitudes
 
 
 def _simulated(
@@ -206,8 +204,7 @@ def _simulated(
     columns: dict[str, Any] = {}
     for k, name in enumerate(names):
         columns[f"{name}_mean"] = ("time", runs[:, k].mean(axis=0))
-        spread = runs[:, k].std(axis=0, ddof=1) if len(runs) > 1 else np.full(len(times), np.nan)
-        columns[f"{name}_standard_error"] = ("time", spread / len(runs) ** 0.5)
+        columns[f"{name}_standard_error"] = ("time", standard_error(runs[:, k]))
     return columns
 
 

@@ -231,12 +231,12 @@ def _trajectory(
     found: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         found[f"{name}_trajectory_mean"] = values.mean(axis=0)
-        found[f"{name}_trajectory_standard_error"] = _standard_error(values)
+        found[f"{name}_trajectory_standard_error"] = standard_error(values)
         found[f"{name}_state_evolution"] = theory[name]
     return found
 
 
-def _standard_error(values: np.ndarray) -> np.ndarray:
+def standard_error(values: np.ndarray) -> np.ndarray:
     """Standard error of the mean over the first axis; NaN for a single instance."""
     count = values.shape[0]
     if count < 2:
@@ -263,7 +263,7 @@ def _assemble(
             continue
         each = np.moveaxis(values, 1, 2).reshape(*shape, -1, count)
         mean = values.mean(axis=1).reshape(*shape, -1)
-        error = np.array([_standard_error(point) for point in values]).reshape(*shape, -1)
+        error = np.array([standard_error(point) for point in values]).reshape(*shape, -1)
         dataset[f"{observable}_instances"] = ((*dims, "instance"), each)
         dataset[f"{observable}_mean"] = (dims, mean)
         dataset[f"{observable}_standard_error"] = (dims, error)

@@ -162,7 +162,7 @@ def _crossings(
 ) -> list[list[_Crossing]]:
     """One list for each initial overlap."""
     found, done = [], 0
-    first = _FIRST / fastest_rate(_two_times(fields[0]), asked["temperature"], asked["longest"])
+    first = _FIRST / fastest_rate(Channels.of(fields[0]), asked["temperature"], asked["longest"])
     for overlap in asked["initial_overlaps"]:
         row, horizon = [], first
         for field, plateau in zip(fields, plateaus, strict=True):
@@ -182,10 +182,6 @@ def _crossings(
     return found
 
 
-def _two_times(field: Field) -> Channels:
-    return Channels(np.array(field.powers), np.array(field.coefficients))
-
-
 def _first_passage(
     field: Field, overlap: float, level: float, horizon: float, asked: dict[str, Any]
 ) -> _Crossing:
@@ -195,7 +191,7 @@ def _first_passage(
     while True:
         times = horizon * np.geomspace(10**-_DECADES, 1.0, _READ)
         run = solve(
-            _two_times(field),
+            Channels.of(field),
             asked["temperature"],
             overlap,
             times,

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from solvable.core.arguments import fail, non_negative_vector, vector
+from solvable.core.covariance import Covariance
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,13 @@ class Channels:
             raise fail("coefficients", f"have the length of `powers`, {len(powers)}", coefficients)
         object.__setattr__(self, "powers", powers.astype(np.int64))
         object.__setattr__(self, "coefficients", coefficients)
+
+    @classmethod
+    def of(
+        cls, covariance: Covariance, schedule: Callable[[np.ndarray], Any] | None = None
+    ) -> "Channels":
+        """The terms of Q."""
+        return cls(np.array(covariance.powers), np.array(covariance.coefficients), schedule)
 
     def amplitudes(self, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, "k n"]:
         """a_k(t) at `times`; ones without a schedule.

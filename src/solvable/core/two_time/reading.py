@@ -30,11 +30,7 @@ class Reading:
 def read_ratios(run: RatioRun, times: np.ndarray, pairs: np.ndarray) -> Reading:
     """What a run of `integrate_ratios` says at `times` (n,) and `pairs` (q, 2), t >= t'."""
     history = run.history
-    table = np.vstack([history.overlap, run.mu, run.energies])
-    scalars = np.empty((len(table), len(times)))
-    for i, time in enumerate(times):
-        rows = _rows_around(history.times, time)
-        scalars[:, i] = table[:, rows] @ lagrange_at(history.times[rows], time)
+    scalars = _scalars(history.times, [history.overlap, run.mu, run.energies], times)
     stencils, cumulate = run.grid.locate(_ratios(pairs)), _cumulated(run.grid)
     answers = np.empty((3, len(pairs)))
     for q, (time, _) in enumerate(pairs):
@@ -45,6 +41,16 @@ def read_ratios(run: RatioRun, times: np.ndarray, pairs: np.ndarray) -> Reading:
         weights = stencils.weights[q]
         answers[:, q] = weights @ c[here], weights @ r[here], weights @ (time * cumulate @ r)[here]
     return Reading(scalars, answers)
+
+
+def _scalars(stored: np.ndarray, parts: list[np.ndarray], times: np.ndarray) -> np.ndarray:
+    """Overlap, mu and energies, known at the stored times, at `times`."""
+    table = np.vstack(parts)
+    scalars = np.empty((len(table), len(times)))
+    for i, time in enumerate(times):
+        rows = _rows_around(stored, time)
+        scalars[:, i] = table[:, rows] @ lagrange_at(stored[rows], time)
+    return scalars
 
 
 def _ratios(pairs: np.ndarray) -> Points:
@@ -90,11 +96,7 @@ def extrapolate(coarse: UniformRun, fine: UniformRun) -> UniformRun:
 
 def read_uniform(run: UniformRun, times: np.ndarray, pairs: np.ndarray) -> Reading:
     """What a run of `integrate_uniform` says at `times` (n,) and `pairs` (q, 2), t >= t'."""
-    table = np.vstack([run.overlap, run.mu, run.energies])
-    scalars = np.empty((len(table), len(times)))
-    for i, time in enumerate(times):
-        rows = _rows_around(run.times, time)
-        scalars[:, i] = table[:, rows] @ lagrange_at(run.times[rows], time)
+    scalars = _scalars(run.times, [run.overlap, run.mu, run.energies], times)
     answers = np.empty((3, len(pairs)))
     gaps = _ratios(pairs).gap
     for q, (time, _) in enumerate(pairs):
