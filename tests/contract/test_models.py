@@ -15,6 +15,7 @@ from solvable.models import scalar
 from solvable.models.base import AbstractInstanceModel
 from solvable.models.chain import INPUT, AbstractChainModel
 from solvable.models.chain_instances import AbstractFiniteChain
+from solvable.models.low_rank import AbstractLowRankModel
 
 # One a registered model at least, over channels of every kind: labels, reals, mixed, even, noisy.
 MODELS = {
@@ -55,6 +56,16 @@ MODELS = {
             means=[[0.9, 0.3], [-0.6, -0.2]],
             covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
         ),
+        delta=0.3,
+    ),
+    "clusters of columns": sv.SpikedWishart(
+        prior_u=sv.Gaussian(),
+        prior_v=sv.VectorGaussianMixture(
+            weights=[0.4, 0.6],
+            means=[[0.9, 0.3], [-0.6, -0.2]],
+            covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
+        ),
+        beta=1.5,
         delta=0.3,
     ),
     "graph": sv.SpikedWigner(
@@ -115,8 +126,9 @@ def test_branches_are_within_their_limits(model, solved):
     layer, label = subject_of(model)
     is_chain = isinstance(model, AbstractChainModel)
     rho = float(model._facts().rho[layer]) if is_chain else 1.0  # on the sphere
-    if isinstance(getattr(model, "prior", None), AbstractVectorPrior):
-        rho = float(jnp.trace(model.prior.second_moments()))
+    law = model.spikes()[0] if isinstance(model, AbstractLowRankModel) else None
+    if isinstance(law, AbstractVectorPrior):
+        rho = float(jnp.trace(law.second_moments()))
     there = data.status == Status.converged
     overlap = data[f"overlap{label}"].values[there.values]
     assert np.all((overlap >= 0) & (overlap <= rho * (1 + 1e-12)))

@@ -71,6 +71,19 @@ MODELS = {
         ),
         0.6,
     ),
+    "clusters of columns": (
+        sv.SpikedWishart(
+            prior_u=sv.Gaussian(variance=1.3),
+            prior_v=sv.VectorGaussianMixture(
+                weights=[0.4, 0.6],
+                means=[[0.9, 0.5], [-0.6, -0.2]],
+                covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
+            ),
+            beta=1.5,
+            delta=0.5,
+        ),
+        0.6,
+    ),
     "groups of columns": (
         sv.SpikedWishart(prior_u=sv.Gaussian(), prior_v=sv.OneHot(k=3), beta=1.5, delta=0.2),
         0.2,
@@ -117,7 +130,7 @@ def check(model, overlap, sizes, counts):
     assert_vanishes(runs, sizes, LEVEL)
 
 
-SLOW = ("two networks", "groups of columns")
+SLOW = ("two networks", "groups of columns", "clusters of columns")
 
 
 @pytest.mark.parametrize(

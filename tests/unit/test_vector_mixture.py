@@ -57,7 +57,7 @@ def by_a_sum_over_observations(prior, q_hat, half=14.0, count=701):
 
 def test_averages_against_a_sum_over_observations():
     q, V, information, response = by_a_sum_over_observations(CLUSTERS, SNR)
-    found, T = jax.jit(lambda x: CLUSTERS._averages(x, ORDER))(jnp.asarray(SNR))
+    found, T = jax.jit(lambda x: CLUSTERS.averages(x, ORDER))(jnp.asarray(SNR))
     np.testing.assert_allclose(found.overlap, q, atol=1e-10)
     np.testing.assert_allclose(found.variance, V, atol=1e-10)
     np.testing.assert_allclose(T, response, atol=1e-10)

@@ -59,9 +59,11 @@ class Wigner(AbstractLowRank):
 
     Args:
         delta: variance of the noise.
+        beta: rows over columns where q is that of `Pairs`, whose squares count 2 beta times.
     """
 
     delta: Any
+    beta: Any = 0.5
 
     def partner(self) -> None:
         return None
@@ -103,7 +105,7 @@ class Wigner(AbstractLowRank):
         other: Across | None = None,
     ) -> dict[str, Float[Array, ""]]:
         """`matrix_mse` of v v^T, rho^2 - q^2 an entry."""
-        return {"matrix_mse": V * (2 * q + V)}
+        return {"matrix_mse": V * (2 * q + V) / (2 * self.beta)}
 
     def known_potential(
         self, rho: Float[Array, ""], other: Float[Array, ""] | None = None

@@ -36,6 +36,7 @@ from solvable.bricks.channels.base import (
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.layer import EDGE, AbstractLayer, Across
 from solvable.bricks.priors.base import Law
+from solvable.bricks.priors.pairs import Pairs
 from solvable.bricks.priors.vectors import AbstractUnitLaw, AbstractVectorPrior
 from solvable.core.branches import (
     HIGHEST,
@@ -136,7 +137,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         _, layers = self.chain()
         found, partner = [self.label(k) for k in range(len(layers))], layers[-1].partner()
         if partner is None:
-            return found
+            return [*found, _ACROSS] if isinstance(self.chain()[0], Pairs) else found
         return found + [f"{_ACROSS}_{k}" for k in range(len(partner.layers) - 1)] + [_ACROSS]
 
     def _size(self, widths: list[Any], k: int) -> Any:
@@ -163,8 +164,9 @@ class AbstractChainModel(AbstractScalarReplicaModel):
         seen = list(zip(order.both("overlap"), order.both("variance"), strict=True))
         for k, law in self._unit_laws():
             q_hat = order.both("q_hat")[k]
-            overlap, lost = law.traces(chain.shown(q_hat), FINE_ORDER)
-            seen[k] = jnp.where(q_hat > 0, overlap, law.first_moment() ** 2), lost
+            known = law.traces(chain.shown(q_hat), FINE_ORDER)
+            blind = law.first_moment() ** 2
+            seen[k : k + 1] = [(jnp.where(q_hat > 0, q, blind), lost) for q, lost in known]
         for k in sorted(range(len(labels)), key=lambda k: k != subject.layer):
             found[f"overlap{labels[k]}"], found[f"mse{labels[k]}"] = seen[k]
         layers = self.chain()[1]
@@ -214,7 +216,7 @@ class AbstractChainModel(AbstractScalarReplicaModel):
 
     def _table_nodes(self) -> int:
         """Nested quadratures of a density in y need fewer nodes for a table than for a root."""
-        if isinstance(self.chain()[0], AbstractVectorPrior):
+        if isinstance(self.chain()[0], AbstractVectorPrior | Pairs):
             return _NESTED_NODES
         channel = without_bias(self.chain()[1][-1].law())
         nested = isinstance(channel, AbstractChannel) and channel.emits_reals()

@@ -103,7 +103,7 @@ class AbstractLowRankModel(
     AbstractMessagePassingModel,
     AbstractBaselineModel,
 ):
-    """A noisy matrix of rank one; the subject of its answers is the spike v."""
+    """A noisy matrix of low rank; the subject of its answers is the spike v."""
 
     delta: eqx.AbstractVar[Any]
     channel: eqx.AbstractVar[AbstractMatrixChannel | None]
@@ -386,14 +386,16 @@ class AbstractLowRankModel(
         facts, top = self._facts(), self.subject().layer
         low, high = float(facts.mean[top]) ** 2, float(facts.rho[top])
         v = self.spikes()[0]
+        prior, layers = numeric(self.chain())
         if isinstance(v, AbstractVectorPrior):
+            prior = numeric(v)
+            low = float(np.sum(np.square(v.unit_moments()[0])))
             high = float(np.trace(v.second_moments()))
         if not low < overlap < high:
             raise ValueError(
                 f"Argument `start` must be an overlap between {low:g} and {high:g}, "
                 f"but was {overlap}."
             )
-        prior, layers = numeric(self.chain())
         law, shift = prior, None
         if top:
             layer = layers[top - 1]

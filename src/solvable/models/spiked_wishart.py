@@ -1,4 +1,4 @@
-"""The spiked Wishart model: a rectangular matrix of rank one in noise."""
+"""The spiked Wishart model: a rectangular matrix of low rank in noise."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,12 +16,14 @@ from solvable.algorithms.low_rank_spectral import (
 )
 from solvable.bricks.chain import Layers
 from solvable.bricks.generative import Generative
-from solvable.bricks.low_rank import Wishart
+from solvable.bricks.low_rank import Wigner, Wishart
 from solvable.bricks.matrix_channels.base import AbstractMatrixChannel
 from solvable.bricks.matrix_channels.matrices import draw_rectangular
 from solvable.bricks.priors.base import AbstractPrior, Law
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.one_hot import OneHot
+from solvable.bricks.priors.pairs import Pairs
+from solvable.bricks.priors.vector_gaussian_mixture import VectorGaussianMixture
 from solvable.bricks.priors.vectors import AbstractVectorPrior, IsotropicRows
 from solvable.core.arguments import UNSET, fail, instance, parameter, positive
 from solvable.core.instance import Data, Instance
@@ -43,10 +45,10 @@ from solvable.models.low_rank import (
 CARD = dict(
     kind="model",
     name="SpikedWishart",
-    summary="a rectangular matrix of rank one in noise: Y = u v^T / sqrt(p) + xi",
+    summary="a rectangular matrix of low rank in noise: Y = u v^T / sqrt(p) + xi",
     parameters={
         "prior_u": "a prior, of the components of u, or `Generative`",
-        "prior_v": "a prior, of the components of v, or `Generative`",
+        "prior_v": "a prior, of the components of v, a vector prior, or `Generative`",
         "beta": "> 0, rows / columns, n / p",
         "delta": "> 0, variance of Gaussian noise",
         "channel": "a matrix channel in place of Gaussian noise, or None",
@@ -93,6 +95,10 @@ class SpikedWishart(AbstractLowRankModel):
     `overlap_lamp` are the squared cosines with v that spectral methods reach, the same on every
     branch; with a generative u there is no formula for LAMP.
 
+    With a prior of vectors v is a p x k matrix and u one of n x k independent Gaussian components,
+    Y = u v^T / sqrt(p) + xi: clusters of the columns of Y (Lesieur et al. 2017). Overlaps are
+    k x k matrices, whose traces are given; `bricks/priors/pairs.py` says how they are followed.
+
     Without a mean of either spike nothing is found by message passing beyond delta = sqrt(beta R_u
     R_v), R = rho^2 + sum over the layers below of what they add: (E phi^2)^2 + ratio (E z phi)^4
     for one layer phi(z).
@@ -101,15 +107,16 @@ class SpikedWishart(AbstractLowRankModel):
         prior_u: law of the components of u, or a generative prior. Its network may not be one
             whose input alone stays unknown (an even layer) or alone can be known exactly (labels
             without noise); as `prior_v` it may.
-        prior_v: law of the components of v, or a generative prior.
+        prior_v: law of the components of v, a vector prior (prior_u is then a Gaussian of mean 0),
+            or a generative prior.
         beta: rows over columns, n / p, > 0; may be left unset where it is swept.
         delta: variance of the noise, > 0; may be left unset where it is swept.
         channel: law of the entries given those of u v^T / sqrt(p), in place of Gaussian noise.
             Then delta follows from its Fisher information, and must not be given.
 
     Raises:
-        ValueError: if a prior is none, beta or delta is not positive, or there are delta and a
-            channel.
+        ValueError: if a prior is none, beta or delta is not positive, there are delta and a
+            channel, or beside a vector prior u is not Gaussian of mean 0.
 
     Example:
         >>> import solvable as sv
@@ -128,8 +135,6 @@ class SpikedWishart(AbstractLowRankModel):
     def __check_init__(self) -> None:
         if not isinstance(self.prior_v, AbstractVectorPrior):
             return
-        if not isinstance(self.prior_v, OneHot):
-            raise fail("prior_v", "be `OneHot` where it is a prior of vectors", self.prior_v)
         if not isinstance(self.prior_u, Gaussian) or self.prior_u.mean != 0:
             must = "be a Gaussian of mean 0 where `prior_v` is a prior of vectors"
             raise fail("prior_u", must, self.prior_u)
@@ -142,8 +147,12 @@ class SpikedWishart(AbstractLowRankModel):
 
     def chain(self) -> tuple[Law, Layers]:
         source: Law = input_of(self.prior_u)
-        if isinstance(self.prior_v, OneHot) and isinstance(self.prior_u, Gaussian):
-            source = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
+        if isinstance(self.prior_u, Gaussian):
+            if isinstance(self.prior_v, VectorGaussianMixture):
+                pairs = Pairs(self.prior_v, self.prior_u, self.beta)
+                return pairs, (Wigner(delta=self.noise(), beta=self.beta),)
+            if isinstance(self.prior_v, OneHot):
+                source = IsotropicRows(self.prior_u, self.prior_v.k - 1, self.prior_v.k)
         layers = layers_of(self.prior_u)
         end = Wishart(prior_u=source, layers_u=layers, beta=self.beta, delta=self.noise())
         return ended(self.prior_v, end)

@@ -2,8 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from solvable.bricks.priors.settling import Averages, settle
 from solvable.bricks.priors.vectors import (
     AbstractVectorPrior,
     VectorMoments,
@@ -44,10 +44,6 @@ CARD = dict(
 _WIDEST = 4
 _NODES = {1: 20.0, 2: 6.0, 3: 3.0, 4: 1.6}  # of the rule in a direction, times the order
 _REACH = 7.5  # exp(-7.5^2 / 2) = 6e-13
-_POWER_STEPS, _NEWTON_STEPS = 16, 5
-_NEAR = 0.3  # a Newton step longer than this is not taken
-_SETTLED = 1e-7
-_DARKEST = 1e-13  # below it posterior means are lost to rounding, and S changes no more
 _MOST_PERMUTED = 7  # components: 5040 orders
 _SAME = 1e-9
 _ZERO = 1e-15  # of the largest mean: rounding
@@ -55,21 +51,6 @@ _ZERO = 1e-15  # of the largest mean: rounding
 
 def _matrices(name: str, value: Any) -> Any:
     return None if value is None else array(name, value, ndim=3)
-
-
-class Averages(NamedTuple):
-    """Averages over units and noise; `response` T gives dq = T[dq_hat] = E C dq_hat C."""
-
-    moments: VectorMoments
-    response: Float[Array, "k k k k"]
-
-
-class Settling(NamedTuple):
-    """A shape S on its way, by how much it was off before the last step, and dS / dt there."""
-
-    S: Float[Array, "k k"]
-    gap: Float[Array, ""]
-    rate: Float[Array, "k k"]
 
 
 class VectorGaussianMixture(AbstractVectorPrior):
@@ -156,46 +137,16 @@ class VectorGaussianMixture(AbstractVectorPrior):
 
     def matrix_moments(self, q_hat: Float[Array, "k k"], order: int) -> VectorMoments:
         at = jax.lax.stop_gradient(q_hat)
-        (q, V, information), T = self._averages(at, order)
+        (q, V, information), T = self.averages(at, order)
         # first derivatives by the exact response
         moved = jnp.tensordot(T, q_hat - at, 2)
         return VectorMoments(q + moved, V - moved, information + 0.5 * jnp.sum(V * (q_hat - at)))
 
     def shaped(self, q_hat: Float[Array, ""], order: int) -> Float[Array, "k k"]:
         """Steps S <- q(t S) / |q(t S)|, which raise psi(t S), then Newton's; NaN if unsettled."""
-        t = jnp.maximum(jax.lax.stop_gradient(q_hat), _DARKEST)
+        return settle(self.averages, _aligned, q_hat, self.second_moments(), order)
 
-        def settle(nodes: int, power_steps: int) -> Callable[[Array, Settling], Settling]:
-            def step(count: Array, at: Settling) -> Settling:
-                return self._settled(t, at.S, nodes, count < power_steps)
-
-            return step
-
-        S = _unit(jax.lax.stop_gradient(self.second_moments()))
-        at = Settling(S, jnp.zeros(()), jnp.zeros_like(S))
-        rough = settle(max(4, order // 2), _POWER_STEPS)
-        at = jax.lax.fori_loop(0, _POWER_STEPS + _NEWTON_STEPS, rough, at)
-        at = jax.lax.fori_loop(0, 2, settle(order, 0), at)
-        shape = jnp.where(at.gap < _SETTLED, at.S, jnp.nan)
-        return q_hat * (shape + at.rate * (q_hat - jax.lax.stop_gradient(q_hat)))
-
-    def _settled(self, t: Array, S: Array, nodes: int, by_power: Array) -> Settling:
-        """One step S <- q(t S) / |q(t S)|, or Newton's for its fixed point."""
-        (q, *_), T = self._averages(t * S, nodes)
-        norm, mapped, k = jnp.linalg.norm(q), _unit(q), self.width
-        slope = T.reshape(k * k, k * k) / norm
-        slope -= jnp.outer(mapped.ravel(), mapped.ravel() @ slope)
-        gap = mapped - S
-        sides = jnp.stack([gap.ravel(), slope @ S.ravel()], axis=1)
-        moves = jnp.linalg.solve(jnp.eye(k * k) - t * slope, sides)
-        change, rate = moves[:, 0].reshape(k, k), moves[:, 1].reshape(k, k)
-        # where q_hat is tiny and rho has equal eigenvalues every S stays: no system to solve
-        by_power = by_power | ~(jnp.linalg.norm(change) < _NEAR)
-        following = jnp.where(by_power, mapped, S + change)
-        rate = jnp.where(jnp.all(jnp.isfinite(rate)), rate, 0.0)
-        return Settling(_unit(0.5 * (following + following.T)), jnp.linalg.norm(gap), rate)
-
-    def _averages(self, q_hat: Float[Array, "k k"], order: int) -> Averages:
+    def averages(self, q_hat: Float[Array, "k k"], order: int) -> Averages:
         """All averages, component by component."""
         k = self.width
         if len(self.weights) == 1:
@@ -307,8 +258,9 @@ def _ball_rule(d: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     return grid, weight / weight.sum()
 
 
-def _unit(matrix: Array) -> Array:
-    return matrix / jnp.linalg.norm(matrix)
+def _aligned(q: Array, t: Array) -> Array:
+    """The q_hat of norm t along q."""
+    return t * q / jnp.linalg.norm(q)
 
 
 def symmetries(

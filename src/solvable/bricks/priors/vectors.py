@@ -56,14 +56,18 @@ class VectorPosterior(NamedTuple):
     evidence: Float[Array, ""]
 
 
+Traces = tuple[tuple[Float[Array, ""], Float[Array, ""]], ...]
+
+
 class AbstractUnitLaw(AbstractAnalyticLaw):
     """Law whose scalar numbers are Frobenius norms of matrices."""
 
     @abstractmethod
-    def traces(
-        self, q_hat: Float[Array, ""], order: int
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """E |<x>|^2 and E |x - <x>|^2 of a unit where the norm of its q_hat is this."""
+    def traces(self, q_hat: Float[Array, ""], order: int) -> Traces:
+        """E |<x>|^2 and E |x - <x>|^2 of a unit where the norm of its q_hat is this.
+
+        Of v, then u, where a unit is one of both sides of a matrix.
+        """
 
 
 class IsotropicRows(AbstractUnitLaw):
@@ -85,12 +89,10 @@ class IsotropicRows(AbstractUnitLaw):
         information = self.directions * found.information
         return PriorMoments(root * found.overlap, root * found.variance, information)
 
-    def traces(
-        self, q_hat: Float[Array, ""], order: int
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def traces(self, q_hat: Float[Array, ""], order: int) -> Traces:
         found = self.prior.analytic_moments(q_hat / self.directions**0.5, order)
         unseen = (self.width - self.directions) * self.prior.second_moment()
-        return self.directions * found.overlap, self.directions * found.variance + unseen
+        return ((self.directions * found.overlap, self.directions * found.variance + unseen),)
 
     def first_moment(self) -> Float[Array, ""]:
         return jnp.zeros(())
@@ -168,11 +170,9 @@ class AbstractVectorPrior(AbstractUnitLaw):
         bent = 0.25 * q_hat * (lost**2 - jnp.sum(V**2)) / norm
         return PriorMoments(norm, lost, found.information - bent)
 
-    def traces(
-        self, q_hat: Float[Array, ""], order: int
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def traces(self, q_hat: Float[Array, ""], order: int) -> Traces:
         found = self.matrix_moments(self.shaped(q_hat, order), order)
-        return jnp.trace(found.overlap), jnp.trace(found.variance)
+        return ((jnp.trace(found.overlap), jnp.trace(found.variance)),)
 
 
 def mixture_posterior(
