@@ -166,6 +166,17 @@ def test_a_tolerance_out_of_reach_is_said(monkeypatch):
     assert run.mu[0] == pytest.approx(3.12422, abs=1e-5)
 
 
+def test_a_step_that_no_length_makes_good_ends_a_run():
+    """The first step is taken unasked; no later one has an error of a relative 1e-30."""
+    run = ratio.integrate_ratios(matrix_tensor(0.5), 1.0, 0.1, 10.0, order=6, tolerance=1e-30)
+    assert run.status == Status.precision_loss
+    times = run.history.times
+    assert 0 < times[-1] < 1e-3
+    # what it has is right: C(t, theta t) = 1 - T (1 - theta) t + O(t^2)
+    lag = run.grid.nodes.gap * times[-1]
+    np.testing.assert_allclose(run.history.correlation[-1], 1 - lag, atol=10 * times[-1] ** 2)
+
+
 def test_a_run_that_ends_early_gives_what_it_reached(monkeypatch):
     monkeypatch.setattr(ratio, "MOST_STEPS", 40)
     pairs = [(0.01, 0.005), (1e5, 1.0)]

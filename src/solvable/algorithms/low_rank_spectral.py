@@ -176,7 +176,7 @@ def pca_wigner(
     Raises:
         ValueError: if Y is not square, not symmetric, not finite, or zero.
     """
-    Y = symmetric_matrix("Y", Y)
+    Y = not_zero("Y", symmetric_matrix("Y", Y))
     times = _symmetric_product(Y)
     p = len(Y)
     found = leading_eigenvectors(
@@ -210,7 +210,7 @@ def pca_wishart(
     Raises:
         ValueError: if Y is no matrix, not finite, or zero.
     """
-    Y = _not_zero("Y", finite_matrix("Y", Y))
+    Y = not_zero("Y", finite_matrix("Y", Y))
     p = Y.shape[1]
     found = leading_eigenvectors(
         lambda v: _gram_product(Y, v) / p,
@@ -256,7 +256,7 @@ def lamp_wigner(
         >>> bool(np.dot(found.vector, v) ** 2 / 200 / np.dot(v, v) > 0.8)
         True
     """
-    Y = symmetric_matrix("Y", Y)
+    Y = not_zero("Y", symmetric_matrix("Y", Y))
     K, delta, rho = _known(covariance, delta, rho, len(Y))
     times = _symmetric_product(Y)
     p = len(Y)
@@ -402,7 +402,7 @@ def symmetric_matrix(name: str, value: Any) -> Matrix:
     Y = finite_matrix(name, value)
     if Y.shape[0] != Y.shape[1]:
         raise fail(name, "be a square matrix", Y)
-    largest = _not_zero(name, Y).dtype.type(0)
+    largest = Y.dtype.type(0)
     starts = range(0, len(Y), _TILE)
     worst = largest
     for i in starts:
@@ -417,7 +417,8 @@ def symmetric_matrix(name: str, value: Any) -> Matrix:
     return Y
 
 
-def _not_zero(name: str, matrix: Matrix) -> Matrix:
+def not_zero(name: str, matrix: Matrix) -> Matrix:
+    """The matrix, of which not all entries are 0."""
     if not any(rows.any() for rows in _blocks(matrix)):
         raise fail(name, "not be zero", matrix)
     return matrix

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from solvable.algorithms.low_rank_spectral import symmetric_matrix
 from solvable.algorithms.tensor_slabs import Columns, tensor_scale
 from solvable.algorithms.tensors import AbstractTensor, sampled_tensor
 from solvable.core.arguments import array, fail, in_interval, instance, integer, positive, vector
@@ -67,7 +68,8 @@ class MatrixTensor:
         deltap: variance of its noise, positive; infinite without a tensor.
 
     Raises:
-        ValueError: if both channels are absent, do not fit, or a variance is not positive.
+        ValueError: if both channels are absent or do not fit, the matrix is not square, symmetric
+            and finite, or a variance is not positive.
     """
 
     matrix: Any = None
@@ -80,12 +82,7 @@ class MatrixTensor:
             raise fail("matrix", "be given where there is no tensor", None)
         if self.matrix is not None:
             positive("delta2", self.delta2)
-            shape = np.shape(self.matrix)
-            if len(shape) != 2 or shape[0] != shape[1]:
-                raise fail("matrix", "be square", self.matrix)
-            near = 1e-8 * float(np.max(np.abs(self.matrix)))
-            if not np.allclose(self.matrix, np.transpose(self.matrix), rtol=1e-6, atol=near):
-                raise fail("matrix", "be symmetric and free of nan", self.matrix)
+            symmetric_matrix("matrix", self.matrix)
         if self.tensor is not None:
             positive("deltap", self.deltap)
             instance("tensor", self.tensor, AbstractTensor, "a tensor")

@@ -8,6 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import t as student
 
 from solvable.core.arguments import fail, vector
+from solvable.core.interpolation import lagrange
 from solvable.core.status import Status
 
 LEAST = 4
@@ -181,17 +182,11 @@ def extrapolate_to_zero(
     x, values, errors = x[order], values[order], errors[order]
     if len(x) < 2:
         return Limit(np.nan, np.nan, Status.no_branch)
-    weights = _weights_at_zero(x[:2])
+    weights = lagrange(x[:2], [0.0])[0]
     value = float(weights @ values[:2])
     spread = float(np.hypot(*(weights * errors[:2])))
     if len(x) == 2:
         drift = abs(value - values[0]) / 2
     else:
-        drift = abs(value - float(_weights_at_zero(x[:3]) @ values[:3]))
+        drift = abs(value - float(lagrange(x[:3], [0.0])[0] @ values[:3]))
     return Limit(value, float(np.hypot(spread, drift)), Status.converged)
-
-
-def _weights_at_zero(x: np.ndarray) -> np.ndarray:
-    """Of values at x in their polynomial at 0."""
-    gaps = x[None, :] - x[:, None] + np.diag(x)
-    return np.prod(x) / np.prod(gaps, axis=1)

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from solvable.algorithms.convergence import Outcome
 from solvable.algorithms.low_rank_spectral import (
     finite_matrix,
+    not_zero,
     pca_wigner,
     pca_wishart,
     symmetric_matrix,
@@ -207,7 +208,7 @@ def _checked(model: AbstractLowRankModel, matrix: Any) -> np.ndarray:
     if isinstance(matrix, np.ndarray) and matrix.dtype == bool and model.channel is not None:
         matrix = matrix.view(np.int8)  # the edges of a graph
     check = symmetric_matrix if isinstance(model, SpikedWigner) else finite_matrix
-    checked = check("matrix", matrix)
+    checked = not_zero("matrix", check("matrix", matrix))
     model.require_rank(checked)
     return checked
 

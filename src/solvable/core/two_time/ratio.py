@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lu_factor, lu_solve
 
+from solvable.core.interpolation import lagrange
 from solvable.core.status import Status
 from solvable.core.two_time.channels import Channels
 from solvable.core.two_time.ratio_grid import RatioGrid, ratio_grid
@@ -157,7 +158,7 @@ class _March:
         self._times[n] = time
         degree = min(DEGREE, n)
         known = slice(max(n - degree - 1, 0), n)
-        guess = lagrange_at(self._times[known], time) @ self._rows[known]
+        guess = lagrange(self._times[known], [time])[0] @ self._rows[known]
         guess[[0, self._size]] = 1.0
         self._equations.enter(self._history(), n + 1)
         row = self._newton(guess, degree, time)
@@ -235,14 +236,6 @@ class _March:
         means = weight @ c, memory @ r
         planted = abs(error[-1]) / (abs(y[-1]) + SMALL_OVERLAP)
         return float(max(max(means) / max(weight.sum(), 1e-300), planted))
-
-
-def lagrange_at(times: Float[np.ndarray, " n"], time: float) -> Float[np.ndarray, " n"]:
-    """Weights of values at `times` in the value of their polynomial at `time`."""
-    gaps = times[:, None] - times[None, :] + np.eye(len(times))
-    ahead = np.tile(time - times, (len(times), 1))
-    np.fill_diagonal(ahead, 1.0)
-    return ahead.prod(axis=1) / gaps.prod(axis=1)
 
 
 def _slopes_at_last(times: np.ndarray) -> np.ndarray:

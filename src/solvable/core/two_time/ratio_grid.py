@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import roots_jacobi
 
+from solvable.core.interpolation import lagrange
+
 MIDDLE = 0.5
 """Where panels graded in the gap meet those graded in the ratio."""
 
@@ -104,16 +106,6 @@ def radau(order: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]
     w = np.concatenate([[0.0], w / (1 - inner), [0.0]])
     w[-1] = 2 - w.sum()
     return x, w
-
-
-def lagrange(nodes: Float[np.ndarray, " m"], x: np.ndarray) -> Float[np.ndarray, "n m"]:
-    """The values at x of the polynomials that are 1 at one node and 0 at the others."""
-    answer = np.ones((len(x), len(nodes)))
-    for i, node in enumerate(nodes):
-        for k, other in enumerate(nodes):
-            if k != i:
-                answer[:, i] *= (x - other) / (node - other)
-    return answer
 
 
 def differentiate(nodes: Float[np.ndarray, " m"]) -> Float[np.ndarray, "m m"]:

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.integrate import cumulative_simpson
 
-from solvable.core.two_time.ratio import RatioRun, lagrange_at
-from solvable.core.two_time.ratio_grid import Points, RatioGrid, lagrange, radau
+from solvable.core.interpolation import lagrange
+from solvable.core.two_time.ratio import RatioRun
+from solvable.core.two_time.ratio_grid import Points, RatioGrid, radau
 from solvable.core.two_time.uniform import UniformRun
 
 ROWS = 5
@@ -35,7 +36,7 @@ def read_ratios(run: RatioRun, times: np.ndarray, pairs: np.ndarray) -> Reading:
     answers = np.empty((3, len(pairs)))
     for q, (time, _) in enumerate(pairs):
         rows = _rows_around(history.times, time)
-        mix = lagrange_at(history.times[rows], time)
+        mix = lagrange(history.times[rows], [time])[0]
         c, r = mix @ history.correlation[rows], mix @ history.response[rows]
         here = slice(stencils.first[q], stencils.first[q] + run.grid.order)
         weights = stencils.weights[q]
@@ -49,7 +50,7 @@ def _scalars(stored: np.ndarray, parts: list[np.ndarray], times: np.ndarray) -> 
     scalars = np.empty((len(table), len(times)))
     for i, time in enumerate(times):
         rows = _rows_around(stored, time)
-        scalars[:, i] = table[:, rows] @ lagrange_at(stored[rows], time)
+        scalars[:, i] = table[:, rows] @ lagrange(stored[rows], [time])[0]
     return scalars
 
 
@@ -102,7 +103,7 @@ def read_uniform(run: UniformRun, times: np.ndarray, pairs: np.ndarray) -> Readi
     for q, (time, _) in enumerate(pairs):
         rows = _rows_around(run.times, time)
         values = [_read_uniform_row(run, n, gaps[q]) for n in range(rows.start, rows.stop)]
-        answers[:, q] = lagrange_at(run.times[rows], time) @ np.array(values)
+        answers[:, q] = lagrange(run.times[rows], [time])[0] @ np.array(values)
     return Reading(scalars, answers)
 
 
@@ -114,7 +115,7 @@ def _read_uniform_row(run: UniformRun, n: int, gap: float) -> tuple[float, float
     time = (1 - gap) * times[-1]
     total = np.concatenate([[0.0], _integral_from_end(r, times[1])])[::-1]
     near = _rows_around(times, time)
-    weights = lagrange_at(times[near], time)
+    weights = lagrange(times[near], [time])[0]
     return float(weights @ c[near]), float(weights @ r[near]), float(weights @ total[near])
 
 
