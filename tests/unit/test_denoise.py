@@ -1,10 +1,13 @@
 """`denoise`: scale and noise estimated from a matrix, the verdict, and what is refused."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 import solvable as sv
+from solvable.core.arguments import UNSET
 from solvable.core.status import Status
 
 SIGNS = sv.SpikedWigner(prior=sv.Rademacher())
@@ -116,3 +119,31 @@ def test_a_rank_above_the_size_is_refused():
         sv.denoise(model, np.eye(4))
     with pytest.raises(ValueError, match="`size` must be at least 5, the rank of the prior"):
         sv.experiment(model, size=4, instances=1)
+
+
+CLUSTERS = sv.VectorGaussianMixture(
+    weights=[0.4, 0.6],
+    means=[[0.9, 0.6], [-0.6, -0.4]],
+    covariances=[[[0.5, 0.1], [0.1, 0.3]], [[0.2, 0.0], [0.0, 0.6]]],
+)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        sv.SpikedWigner(prior=sv.OneHot(k=4), delta=0.03),
+        sv.SpikedWishart(
+            prior_u=sv.Gaussian(variance=1.3), prior_v=CLUSTERS, beta=1.5, delta=0.15
+        ),
+    ],
+    ids=["groups", "clusters of columns"],
+)
+def test_scale_and_noise_of_a_matrix_of_higher_rank_are_found(model):
+    """The strongest directions give the scale, and all take their energy from the noise."""
+    instance = model.sample(jax.random.key(3), 600)
+    unknown = dataclasses.replace(model, delta=UNSET)
+    answer = sv.denoise(unknown, 0.2 * instance.data.observation)
+    assert answer.scale == pytest.approx(0.2, rel=0.15)
+    assert float(answer.model.delta) == pytest.approx(float(model.delta), rel=0.25)
+    found = model.measure(answer.mean, instance)[f"mse{model.subject().label}"]
+    assert found == pytest.approx(answer.estimated_mse, rel=0.3)

@@ -34,11 +34,13 @@ from solvable.core.specification import replace as with_parameters
 from solvable.core.status import Status
 from solvable.models.low_rank import AbstractLowRankModel, Spike, layers_of
 from solvable.models.spiked_wigner import SpikedWigner
+from solvable.models.spiked_wishart import SpikedWishart
 from solvable.studies.curve import Progress, curve, require_set
 from solvable.studies.thresholds import thresholds
 
 _EDGE = 1.02  # a largest singular value within 2 % of the edge of the noise is not told from it
 _ROUNDS = 20
+_ALIKE = 0.999  # directions this near to the strongest are as strong: their mean is taken
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -222,7 +224,7 @@ def _centered(model: AbstractLowRankModel, Y: np.ndarray, center: bool) -> np.nd
     dark = float(facts.dark[-1]) + (0.0 if other is None else float(other.dark[-1]))
     if not center or dark > 1e-12:
         return Y
-    return Y - (Y.mean() if other is None else Y.mean(axis=0))
+    return Y - (Y.mean() if model.spikes()[1] is None else Y.mean(axis=0))
 
 
 def with_shape(model: AbstractLowRankModel, Y: np.ndarray) -> AbstractLowRankModel:
@@ -260,20 +262,20 @@ def estimated(
         ValueError: if the leading singular value is that of noise.
     """
     n, p = Y.shape
-    facts = model._facts()
-    other, rho_v = facts.other, float(facts.rho_z)
-    if other is None:
-        top = abs(pca_wigner(Y).eigenvalue)
-        unit, edge = rho_v, 2.0
-    else:
+    beta, units, edge = None, model.variances(), 2.0  # units: strengths of directions at c = 1
+    if isinstance(model, SpikedWishart):
         beta = n / p
-        top = pca_wishart(Y).eigenvalue ** 0.5
-        unit, edge = (beta * float(other.rho_z) * rho_v) ** 0.5, 1 + beta**0.5
+        units, edge = (beta * model.rho_u() * units) ** 0.5, 1 + beta**0.5
+    unit, directions = float(units[0]), float(np.sum((units / units[0]) ** 2))
+    alike = int(np.sum(units > _ALIKE * unit))
+    tops = _leading_values(Y, alike, symmetric=beta is None)
+    top = float(tops[0])
     energy = float(np.vdot(Y, Y).astype(float)) / p
     strength, sigma = 0.0, 0.0
     for _ in range(_ROUNDS):  # the spike's own energy leaves the noise's little by little
-        sigma = max(energy - strength**2, 0.0) ** 0.5 / n**0.5
-        strength = _strength(top, sigma, None if other is None else n / p)
+        sigma = max(energy - directions * strength**2, 0.0) ** 0.5 / n**0.5
+        found = [_strength(float(x), sigma, beta) for x in tops]
+        strength = float(np.mean([x for x in found if x > 0] or [0.0]))
     if top < _EDGE * edge * sigma or strength == 0:
         raise ValueError(
             f"Argument `delta` must be given, because no singular value leaves the noise: the "
@@ -287,6 +289,16 @@ def estimated(
         f"have the standard deviation {sigma:.4g}."
     )
     return with_parameters(model, {"delta": delta}), scale, told
+
+
+def _leading_values(Y: np.ndarray, count: int, symmetric: bool) -> np.ndarray:
+    """The leading singular values of M / sqrt(p), falling."""
+    p = Y.shape[1]
+    vectors = (pca_wigner if symmetric else pca_wishart)(Y, count).vector.reshape(p, -1)
+    image = (Y @ vectors.astype(Y.dtype)).astype(float) / p**0.5
+    if symmetric:
+        return np.sort(np.abs(np.sum(vectors * image, axis=0)))[::-1] / p
+    return np.sort(np.linalg.norm(image, axis=0))[::-1] / p**0.5
 
 
 def _strength(top: float, sigma: float, beta: float | None) -> float:
