@@ -7,6 +7,7 @@ right-hand sides are Fortran-ordered: every right-hand side is contiguous.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Final, Protocol, runtime_checkable
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from jaxtyping import Array, Float
+from scipy.linalg import get_blas_funcs
 
 from solvable.core.arguments import describe, is_traced
 
@@ -112,6 +114,27 @@ class Dense(AbstractDesign):
         """Views of consecutive rows, each small enough for the cache."""
         rows = max(1, _BLOCK_ENTRIES // self.p)
         return [self.array[i : i + rows] for i in range(0, self.n, rows)]
+
+
+def symmetric_product(Y: np.ndarray) -> Callable[[Vector], Vector]:
+    """v -> Y v of a symmetric array, which reads one triangle of it where BLAS can see it.
+
+    Several columns are taken one by one while that reads less than one product with all.
+    """
+    columns, dense = Y if Y.flags.f_contiguous else Y.T, Dense(Y)
+    if not columns.flags.f_contiguous or Y.dtype not in (np.float32, np.float64):
+        return dense.matvec
+    (symv,) = get_blas_funcs(("symv",), dtype=Y.dtype)
+
+    def times(v: Vector) -> Vector:
+        right = np.asarray(v).astype(Y.dtype, copy=False)
+        if right.ndim == 1:
+            return symv(1.0, columns, right).astype(float, copy=False)
+        if right.shape[1] > _FEW:
+            return dense.matvec(right)
+        return np.stack([times(column) for column in right.T], axis=1)
+
+    return times
 
 
 class Stack(AbstractDesign):
@@ -345,6 +368,7 @@ def _on_host(array: jax.Array) -> bool:
 
 
 _ALIGNMENT: Final = 64
+_FEW = 3  # columns of a symmetric product, each of which reads half the matrix
 _BLOCK_ENTRIES: Final = 1 << 18
 _PROBES: Final = 16
 _PROBE_SEED: Final = 20190827

@@ -13,6 +13,7 @@ An iteration reads the matrix once (Wigner) or twice (Wishart: first u, then v).
 units are vectors takes the matrix form of the same step (`vector_spike`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ import numpy as np
 
 from solvable.algorithms import multilayer_amp, nodes, vector_spike
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
-from solvable.algorithms.designs import Dense
+from solvable.algorithms.designs import Dense, Vector, symmetric_product
 from solvable.algorithms.multilayer_amp import run_node, unseen_units
 from solvable.algorithms.problem import Generator, Layout, chosen_rows
 from solvable.bricks.priors.base import AbstractPrior
@@ -100,6 +101,17 @@ class Problem:
     def sides(self) -> tuple[Side, ...]:
         """The spikes: v, then u."""
         return (self.v,) if self.u is None else (self.v, self.u)
+
+    def product(self, w: Vector, transposed: bool) -> Vector:
+        """Y w, or Y^T w; of a symmetric matrix one triangle is read."""
+        if self.u is None:
+            return self._symmetric(w)
+        matrix = Dense(self.matrix)
+        return matrix.rmatvec(w) if transposed else matrix.matvec(w)
+
+    @cached_property
+    def _symmetric(self) -> Callable[[Vector], Vector]:
+        return symmetric_product(self.matrix)
 
     @cached_property
     def laws(self) -> tuple[AbstractVectorPrior, ...]:
@@ -275,12 +287,11 @@ def _above(
     """What the matrix sends to a spike from the other's means, which `before` went into."""
     p, delta, layout = problem.v.size, problem.delta, problem.layout
     transposed = problem.u is not None and side is problem.v
-    matrix = Dense(problem.matrix)
-    count = matrix.n if transposed else matrix.p
+    count = len(problem.matrix) if transposed else p
     w = layout.vector(other.mean, count)
     A = float(w @ w) / (delta * p)
     memory = count * float(np.asarray(other.average)[0, 0]) / (delta * p)
-    field = (matrix.rmatvec(w) if transposed else matrix.matvec(w)) / (delta * p**0.5)
+    field = problem.product(w, transposed) / (delta * p**0.5)
     field -= memory * layout.vector(before, side.size) + A * layout.vector(own.mean, side.size)
     # of `nodes.Numbers` A is the precision; without outputs no precision is ever kept
     numbers: Any = np.array([[A, A, np.inf, 0.0, 0.0, 0.0, 0.0, 0.0]])

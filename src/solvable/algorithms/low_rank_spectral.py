@@ -24,10 +24,9 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import scipy.linalg.blas
 from jaxtyping import Float, PRNGKeyArray
 
-from solvable.algorithms.designs import Dense
+from solvable.algorithms.designs import Dense, symmetric_product
 from solvable.algorithms.eigenvectors import Leading, leading_eigenvectors
 from solvable.core.arguments import array, fail, instance, non_negative, positive
 from solvable.core.randomness import key_for, numpy_generator
@@ -177,7 +176,7 @@ def pca_wigner(
         ValueError: if Y is not square, not symmetric, not finite, or zero.
     """
     Y = not_zero("Y", symmetric_matrix("Y", Y))
-    times = _symmetric_product(Y)
+    times = symmetric_product(Y)
     p = len(Y)
     found = leading_eigenvectors(
         lambda v: times(v) / p**0.5,
@@ -258,7 +257,7 @@ def lamp_wigner(
     """
     Y = not_zero("Y", symmetric_matrix("Y", Y))
     K, delta, rho = _known(covariance, delta, rho, len(Y))
-    times = _symmetric_product(Y)
+    times = symmetric_product(Y)
     p = len(Y)
     found = _leading_of_gamma(
         K, lambda v: (times(v) / p**0.5 - rho * v) / delta, tolerance, max_steps, key
@@ -353,16 +352,6 @@ def _scaled(v: np.ndarray) -> np.ndarray:
 def _times(matrix: Matrix, v: np.ndarray) -> Any:
     """A product in the matrix's precision, as designs take it."""
     return Dense(matrix).matvec(v)
-
-
-def _symmetric_product(Y: Matrix) -> Product:
-    """v -> Y v, which reads one triangle where BLAS can see the matrix as it is."""
-    columns = Y if Y.flags.f_contiguous else Y.T
-    if not columns.flags.f_contiguous:
-        return lambda v: _times(Y, v)
-    blas: Any = scipy.linalg.blas
-    symv = blas.ssymv if Y.dtype == np.float32 else blas.dsymv
-    return lambda v: symv(1.0, columns, v.astype(Y.dtype, copy=False)).astype(np.float64)
 
 
 def _gram_product(Y: Matrix, v: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.algorithms.convergence import Info, Snapshot
-from solvable.algorithms.designs import Dense
+from solvable.algorithms.designs import Dense, symmetric_product
 from solvable.algorithms.problem import chosen_rows
 from solvable.algorithms.programs import call
 from solvable.bricks.priors.vectors import AbstractVectorPrior, VectorPosterior
@@ -133,13 +133,15 @@ def step(
     """
     damping = float(np.ravel(damping)[0])
     design, (v, *others) = Dense(matrix), state.spikes
-    other, before = v, v.before
-    if others:
+    other, before, towards_v = v, v.before, design.rmatvec
+    if not others:
+        towards_v = symmetric_product(matrix)
+    else:
         u, *_ = _updated(design.matvec, design.p, delta, laws[1], others[0], v, damping)
         others = [replace(u, before=u.mean)]
         other, before = u, v.mean
     found, residual, size = _updated(
-        design.rmatvec, design.p, delta, laws[0], replace(v, before=before), other, damping
+        towards_v, design.p, delta, laws[0], replace(v, before=before), other, damping
     )
     info = Info(
         residual=residual,
