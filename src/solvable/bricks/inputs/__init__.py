@@ -1,0 +1,1 @@
+"""Laws of input vectors; one law a file."""

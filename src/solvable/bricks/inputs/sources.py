@@ -1,0 +1,122 @@
+"""Finite inputs: vectors drawn in blocks, and what of their law a simulation measures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+Block = tuple[np.ndarray, np.ndarray]
+
+
+class AbstractSource(ABC):
+    """A law of N inputs with a fixed map, if it has one."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """N."""
+
+    @property
+    @abstractmethod
+    def seen(self) -> int:
+        """Components of what the teacher sees."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, count: int) -> Block:
+        """Inputs (count, N), and what the teacher sees of them, in single precision."""
+
+    @abstractmethod
+    def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
+        """w Omega."""
+
+    @abstractmethod
+    def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
+        """phi = sqrt(N) E x nu of the teacher's fields nu = teacher . seen / sqrt(len(seen))."""
+
+    @abstractmethod
+    def is_gaussian(self) -> bool:
+        """Whether fields are Gaussian at any size."""
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianSource(AbstractSource):
+    """Independent Gaussian components.
+
+    Args:
+        variances: of the components, shape (N,).
+    """
+
+    variances: Float[np.ndarray, " N"]
+
+    @property
+    def size(self) -> int:
+        return len(self.variances)
+
+    @property
+    def seen(self) -> int:
+        return len(self.variances)
+
+    def draw(self, rng: np.random.Generator, count: int) -> Block:
+        x = rng.standard_normal((count, self.size), dtype=np.float32)
+        if np.any(self.variances != 1):
+            x *= np.sqrt(self.variances).astype(np.float32)
+        return x, x
+
+    def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
+        return w * self.variances
+
+    def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
+        return teacher * self.variances
+
+    def is_gaussian(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class ManifoldSource(AbstractSource):
+    """x = f(F c / sqrt(D)).
+
+    Args:
+        features: F, shape (N, D), in single precision.
+        function: f.
+        slope: E z f(z).
+        rest: E f^2 - slope^2.
+        latent: whether the teacher sees c, or x.
+    """
+
+    features: Float[np.ndarray, "N D"]
+    function: Callable[[Any], Any]
+    slope: float
+    rest: float
+    latent: bool
+
+    @property
+    def size(self) -> int:
+        return self.features.shape[0]
+
+    @property
+    def seen(self) -> int:
+        return self.features.shape[1] if self.latent else self.features.shape[0]
+
+    def draw(self, rng: np.random.Generator, count: int) -> Block:
+        width = self.features.shape[1]
+        c = rng.standard_normal((count, width), dtype=np.float32)
+        x = np.asarray(self.function(c @ self.features.T / np.float32(width**0.5)))
+        return x, c if self.latent else x
+
+    def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
+        """With inputs as Gaussian as their sums are."""
+        F = self.features
+        return self.rest * w + self.slope**2 * ((w @ F) @ F.T) / F.shape[1]
+
+    def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
+        if not self.latent:
+            return self.covariance(teacher)
+        F = self.features
+        return self.slope * (teacher @ F.T) * F.shape[0] ** 0.5 / F.shape[1]
+
+    def is_gaussian(self) -> bool:
+        return False
