@@ -27,6 +27,11 @@ _HOMES = {
     "SpikedWigner": "solvable.models.spiked_wigner",
     "SpikedWishart": "solvable.models.spiked_wishart",
     "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
+    "OnlineSGD": "solvable.models.online_sgd",
+    "Polynomial": "solvable.bricks.activations.polynomial",
+    "Isotropic": "solvable.bricks.inputs.isotropic",
+    "HiddenManifold": "solvable.bricks.inputs.hidden_manifold",
+    "GaussianInputs": "solvable.bricks.inputs.gaussian_inputs",
     "Generative": "solvable.bricks.generative",
     "Layer": "solvable.bricks.layer",
     "Gaussian": "solvable.bricks.priors.gaussian",
@@ -76,6 +81,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from solvable.bricks.activations.polynomial import Polynomial
     from solvable.bricks.channels.abs import Abs
     from solvable.bricks.channels.activation import Activation
     from solvable.bricks.channels.erf import Erf
@@ -87,6 +93,9 @@ if TYPE_CHECKING:
     from solvable.bricks.channels.sign import Sign
     from solvable.bricks.channels.symmetric_door import SymmetricDoor
     from solvable.bricks.generative import Generative
+    from solvable.bricks.inputs.gaussian_inputs import GaussianInputs
+    from solvable.bricks.inputs.hidden_manifold import HiddenManifold
+    from solvable.bricks.inputs.isotropic import Isotropic
     from solvable.bricks.layer import Layer
     from solvable.bricks.matrix_channels.bernoulli_edges import BernoulliEdges
     from solvable.bricks.matrix_channels.contaminated_noise import ContaminatedNoise
@@ -110,6 +119,7 @@ if TYPE_CHECKING:
     from solvable.core.status import Status
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
+    from solvable.models.online_sgd import OnlineSGD
     from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart

@@ -30,6 +30,8 @@ KINDS = (
     "matrix channel",
     "spectrum",
     "layer",
+    "activation",
+    "inputs",
     "gallery",
 )
 # from the strongest to the weakest
@@ -41,6 +43,8 @@ _FOLDERS = (
     "bricks/channels",
     "bricks/matrix_channels",
     "bricks/spectra",
+    "bricks/activations",
+    "bricks/inputs",
     "models",
     "gallery",
 )
@@ -51,6 +55,7 @@ _BASES = {
     "MatrixChannel": "matrix channel",
     "Channel": "channel",
     "Spectrum": "spectrum",
+    "Inputs": "inputs",
     "Model": "model",
 }
 # What a user's file may raise while it is imported.

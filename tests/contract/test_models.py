@@ -108,6 +108,23 @@ def curve_of(model, solved):
     return solved[repr(model)]
 
 
+_START = dict(q0=[[0.2, 0], [0, 0.25]], r0=[[0.02], [0.05]], learning_rate=0.5, noise=0.1)
+LEARNERS = {
+    "erf": sv.OnlineSGD(activation=sv.Erf(), learning_rate_second=0.2, **_START),
+    "rectifiers": sv.OnlineSGD(activation=sv.ReLU(), **_START),
+    "linear": sv.OnlineSGD(activation=sv.Linear(), weight_decay=0.1, batch_size=3, **_START),
+    "cubic": sv.OnlineSGD(
+        activation=sv.Polynomial(coefficients=[0, 1, 0, -0.1]),
+        teacher_activation=sv.Polynomial(coefficients=[0, 1]),
+        inputs=sv.GaussianInputs(eigenvalues=[0.5, 1.5]),
+        **_START,
+    ),
+    "manifold": sv.OnlineSGD(
+        activation=sv.Erf(), inputs=sv.HiddenManifold(function="sign", ratio=0.4), **_START
+    ),
+}
+
+
 def subject_of(model):
     return model.subject() if isinstance(model, AbstractChainModel) else INPUT
 
@@ -117,7 +134,24 @@ def overlap_of(model):
 
 
 def test_every_registered_model_has_a_sample():
-    assert {type(m).__name__ for m in MODELS.values()} == set(catalog.names("model"))
+    names = {type(m).__name__ for m in (*MODELS.values(), *LEARNERS.values())}
+    assert names == set(catalog.names("model"))
+
+
+@pytest.mark.parametrize("model", LEARNERS.values(), ids=LEARNERS)
+def test_learners_print_save_load_and_cite(model, tmp_path):
+    assert sv.parse(repr(model)) == model
+    data = sv.dynamics(model, [0.5, 2.0], simulate=True, size=60, instances=2)
+    io.write(data, tmp_path / "found.nc")
+    assert io.document(io.read(tmp_path / "found.nc")) == io.document(data)
+    assert int(data.status) == Status.converged
+    assert data.attrs["references"] and data.attrs["rigour"] in ("theorem", "replica")
+    assert np.all(data.generalization_error > 0) and np.all(data.error_bound < 1e-3)
+    # the drift is that of the order parameters: a short step from time 0
+    later = sv.dynamics(model, [1e-5])
+    order, drift = model.initial(), model.learning().drift(model.initial())
+    moved = model.learning().totals(order)[1] + 1e-5 * model.learning().totals(drift)[1]
+    np.testing.assert_allclose(later.r[0], moved, atol=1e-9)
 
 
 @each_model

@@ -101,7 +101,7 @@ def test_bad_arguments_are_one_sentence(arguments, words):
 
 
 def test_models_without_dynamics_are_refused():
-    with pytest.raises(ValueError, match="Argument `model` must be a model with Langevin"):
+    with pytest.raises(ValueError, match="Argument `model` must be one with dynamics"):
         sv.dynamics(sv.SpikedWigner(prior=sv.Rademacher(), delta=0.5), [1.0])
     with pytest.raises(ValueError, match="Argument `delta2` must be given"):
         sv.dynamics(sv.SpikedMatrixTensor(deltap=1.0, p=3), [1.0])

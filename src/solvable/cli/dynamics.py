@@ -1,4 +1,4 @@
-"""``solvable dynamics``: Langevin dynamics and gradient flow."""
+"""``solvable dynamics``: Langevin dynamics, gradient flow, and online learning."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ Times = Annotated[
     typer.Option("--times", metavar="GRID", help=f"Where values are wanted: {BARE_FORMS}."),
 ]
 Temperature = Annotated[
-    str, typer.Option("--temperature", metavar="NUMBER", help="T >= 0; 0 is gradient flow.")
+    str | None,
+    typer.Option("--temperature", metavar="NUMBER", help="T >= 0, default 1; 0: gradient flow."),
 ]
 InitialOverlap = Annotated[
-    str, typer.Option("--initial-overlap", metavar="NUMBER", help="Overlap at time 0.")
+    str | None,
+    typer.Option("--initial-overlap", metavar="NUMBER", help="Overlap at time 0, default 1e-4."),
 ]
 Waiting = Annotated[
     str | None,
@@ -50,8 +52,8 @@ Simulate = Annotated[
 def dynamics(
     spec: Spec,
     times: Times,
-    temperature: Temperature = "1",
-    initial_overlap: InitialOverlap = "1e-4",
+    temperature: Temperature = None,
+    initial_overlap: InitialOverlap = None,
     waiting: Waiting = None,
     annealing: Annealing = None,
     simulate: Simulate = False,
@@ -63,7 +65,7 @@ def dynamics(
     quiet: Quiet = False,
     load: Load = None,
 ) -> int:
-    """Langevin dynamics (or gradient flow, at temperature 0) in infinite dimension.
+    """Langevin dynamics of a field (gradient flow, at temperature 0), or online learning.
 
     With --out DIR, writes dynamics.nc, dynamics.svg and dynamics.png.
 
@@ -71,13 +73,16 @@ def dynamics(
     Examples:
       solvable dynamics "SpikedMatrixTensor(delta2=0.2, deltap=1.0, p=3)" --times 0:10:101
       solvable dynamics "SpikedMatrixTensor(delta2=0.75, deltap=1.0, p=3)" --times log:0.1:1e6:60 --waiting 10,1e3,1e5
+      solvable dynamics "OnlineSGD(activation=Erf(), q0=[[0.2, 0], [0, 0.25]], r0=[[0.001, 0], [0, 0.001]], learning_rate=1.0)" --times log:0.1:300:60
     """  # noqa: E501
     grid = read_values("times", times)
     earlier = [] if waiting is None else read_values("waiting", waiting)
     cooling = None if annealing is None else read_values("annealing", annealing)
     settings = {
-        "temperature": decimal("temperature", temperature),
-        "initial_overlap": decimal("initial_overlap", initial_overlap),
+        "temperature": None if temperature is None else decimal("temperature", temperature),
+        "initial_overlap": (
+            None if initial_overlap is None else decimal("initial_overlap", initial_overlap)
+        ),
         "size": whole("size", size, low=2),
         "instances": whole("instances", instances, low=1),
         "seed": whole("seed", seed, low=0),

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from solvable.cli.common import Desk, Json, Load, Out, Quiet, Spec, counted, decimal, model_of
-from solvable.cli.dynamics import Temperature
 from solvable.cli.grids import BARE_FORMS, FORMS, read_grid, read_values
 
 Noise = Annotated[
     str, typer.Option("--over", metavar="GRID", help=f"One noise to sweep: {FORMS}; easy first.")
+]
+Temperature = Annotated[
+    str, typer.Option("--temperature", metavar="NUMBER", help="T >= 0; 0 is gradient flow.")
 ]
 Starts = Annotated[
     str,

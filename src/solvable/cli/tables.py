@@ -259,7 +259,7 @@ def entropy(dataset: xr.Dataset) -> list[Any]:
 def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     """Observables of a dynamics in time, and what a simulation found."""
     names = io.series(dataset)
-    simulated = [name for name in io.measured(dataset) if not name.startswith("energy_")]
+    simulated = [x for x in names if x in io.measured(dataset) and not x.startswith("energy_")]
     step = math.ceil(dataset.sizes["time"] / MAX_ROWS)
     rows = []
     for k in range(0, dataset.sizes["time"], step):
@@ -270,13 +270,13 @@ def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
         rows.append(row)
     columns = ["time", *names, "error bound", *(f"{name} (simulated)" for name in simulated)]
     attrs, status = dataset.attrs, Status(int(dataset["status"]))
-    title = (
-        f"{heading(dataset)}  |  temperature {attrs['temperature']:g}, initial overlap "
-        f"{attrs['initial_overlap']:g}"
-    )
+    title = heading(dataset)
+    if "temperature" in attrs:
+        title += f"  |  temperature {attrs['temperature']:g}, "
+        title += f"initial overlap {attrs['initial_overlap']:g}"
     notes = [footnote(f"status: {status.name}")]
     if not status.is_answer:
-        notes = [footnote(f"status: {status.name}: {status.advice}")]
+        notes = [footnote(f"status: {status.name}: {attrs.get('advice', status.advice)}")]
     if step > 1:
         notes.append(footnote(f"One in {step} times is shown; --json and --out give all of them."))
     return [Text(title), table(columns, rows), *notes]

@@ -17,6 +17,7 @@ from solvable.io.documents import (
     statuses,
     strict,
     swept,
+    tensors,
     worst_status,
 )
 from solvable.io.files import (
@@ -51,6 +52,7 @@ __all__ = [
     "statuses",
     "strict",
     "swept",
+    "tensors",
     "worst_status",
     "check_writable",
     "read",

@@ -130,12 +130,22 @@ def series(dataset: xr.Dataset) -> list[str]:
     ]
 
 
+def tensors(dataset: xr.Dataset) -> list[str]:
+    """The names of the vectors and matrices that a dynamics follows in time."""
+    own = ("_mean", "_standard_error")
+    return [
+        str(name)
+        for name, column in dataset.data_vars.items()
+        if column.ndim > 1 and column.dims[0] == "time" and not str(name).endswith(own)
+    ]
+
+
 TWO_TIMES = ("correlation", "response", "integrated_response")
 
 
 def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
     found = {"model": dataset.attrs["model"], "times": dataset["time"].values}
-    found |= {name: dataset[name].values for name in series(dataset)}
+    found |= {name: dataset[name].values for name in (*series(dataset), *tensors(dataset))}
     if "waiting" in dataset.dims:
         found |= {name: dataset[name].values for name in ("waiting", *TWO_TIMES)}
     found["error_bound"] = dataset["error_bound"].values

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from solvable.bricks.online import Learning, OnlineOrder
 from solvable.core.branches import Limits
 from solvable.core.covariance import Covariance
 from solvable.core.instance import Data, Instance
@@ -155,6 +156,40 @@ class AbstractDynamicsModel(AbstractInstanceModel):
     @abstractmethod
     def channels(self) -> tuple[str, ...]:
         """The names of its terms."""
+
+
+class Simulated(NamedTuple):
+    """What a simulation measured at the times that it reached.
+
+    Attributes:
+        columns: observable -> values along time.
+        status: how it ended.
+    """
+
+    columns: dict[str, Float[np.ndarray, "t ..."]]
+    status: Status
+
+
+class AbstractOnlineModel(Specification):
+    """A model that learns from one example at a time, whose order parameters obey an ODE."""
+
+    @abstractmethod
+    def learning(self) -> Learning:
+        """The equations of motion: `drift`, `generalization_error`, ... of order parameters."""
+
+    @abstractmethod
+    def initial(self) -> OnlineOrder:
+        """The order parameters at time 0."""
+
+    @abstractmethod
+    def simulate(
+        self,
+        key: PRNGKeyArray,
+        size: int,
+        times: Float[np.ndarray, " t"],
+        tell: Callable[[float], None] | None = None,
+    ) -> Simulated:
+        """One finite network; `tell` hears the fraction done."""
 
 
 class AbstractMessagePassingModel(Specification):

@@ -1,0 +1,155 @@
+"""Online learning in time: order parameters of stochastic gradient descent."""
+
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable import io
+from solvable.bricks.online import Learning, OnlineOrder
+from solvable.core.arguments import array, fail, integer, positive
+from solvable.core.randomness import key_for
+from solvable.core.status import Status
+from solvable.models.base import AbstractOnlineModel
+from solvable.studies.experiment import standard_error
+from solvable.studies.progress import Progress, part_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from solvable.core.ode import Path
+
+RAN_AWAY = "The weights ran away: this learning rate is above the limit of stability; lower it."
+LOST = 0.1  # relative error at which a generalization error is no number any more
+DIMENSIONS = {
+    "generalization_error": (),
+    "q": ("student", "student_other"),
+    "r": ("student", "teacher"),
+    "v": ("student",),
+}
+_COARSER = 30.0  # by how much looser the second solution is, which bounds the error
+_TINY = 1e-300
+_ROUNDING = 4e-15  # of the sums whose difference is a generalization error
+
+
+def follow(
+    model: AbstractOnlineModel,
+    times: Any,
+    *,
+    tolerance: Any = None,
+    simulate: bool = False,
+    size: Any = None,
+    instances: Any = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """The order parameters at times t = examples / N; see `dynamics`.
+
+    `error_bound` is the relative difference of the generalization error from a solution with a
+    looser tolerance and less of an expansion.
+    """
+    finest = model.learning().averages.finest()
+    asked: dict[str, Any] = {
+        "times": checked_times(times),
+        "tolerance": positive("tolerance", finest if tolerance is None else tolerance),
+        "simulate": simulate,
+        "size": integer("size", 500 if size is None else size, low=2),
+        "instances": integer("instances", 8 if instances is None else instances, low=1),
+    }
+    parts = asked["instances"] + 1 if simulate else 1
+    data = _theory(model, asked, part_of(progress, 0, parts))
+    if simulate:
+        data = data.assign(_simulated(model, asked, seed, data["time"].values, progress))
+    data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
+    if int(data["status"]) == Status.left_domain:
+        data.attrs["advice"] = RAN_AWAY
+    return data
+
+
+def checked_times(times: Any) -> np.ndarray:
+    """Strictly rising times >= 0."""
+    found = array("times", times, ndim=1)
+    if np.any(np.diff(found) <= 0) or found[0] < 0:
+        raise fail("times", "be strictly rising and >= 0", found.tolist())
+    return found
+
+
+def _theory(model: AbstractOnlineModel, asked: dict[str, Any], tell: Any) -> "xr.Dataset":
+    import xarray as xr
+
+    from solvable.core.ode import integrate  # its import takes a second
+
+    learning, start = model.learning(), model.initial()
+    paths: list["Path"] = []
+    for k, problem in enumerate((learning, learning.coarser())):
+        tolerance = asked["tolerance"] * (_COARSER if k else 1.0)
+        paths.append(integrate(problem.drift, start, asked["times"], tolerance))
+        tell(0.5 * (k + 1))
+    reached = min(path.reached for path in paths)
+    times = asked["times"][:reached]
+    fine, coarse = (
+        _observed(problem, jax.tree.map(lambda x: x[:reached], path.values))
+        for problem, path in zip((learning, learning.coarser()), paths, strict=True)
+    )
+    error, rough = (np.asarray(x["generalization_error"]) for x in (fine, coarse))
+    bound = np.maximum(np.abs(error - rough), _ROUNDING * np.asarray(fine["size"]))
+    bound = np.maximum(bound / np.maximum(np.abs(error), _TINY), asked["tolerance"])
+    kept = len(bound) if np.all(bound < LOST) else int(np.argmax(bound >= LOST))
+    status = _worse(paths) if kept == len(bound) else Status.precision_loss
+    columns: dict[str, Any] = {
+        name: (("time", *dims), np.asarray(fine[name])) for name, dims in DIMENSIONS.items()
+    }
+    columns |= {
+        "error_bound": ("time", bound),
+        "status": ((), np.int8(status)),
+    }
+    return xr.Dataset(columns, coords={"time": times}).isel(time=slice(0, kept))
+
+
+def _simulated(
+    model: AbstractOnlineModel,
+    asked: dict[str, Any],
+    seed: int,
+    times: np.ndarray,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Means and standard errors over networks, each with a teacher and examples of its own."""
+    runs: list[dict[str, np.ndarray]] = []
+    for number in range(asked["instances"]):
+        key = key_for(seed, "online", repr(model), asked["size"], number)
+        tell = part_of(progress, number + 1, asked["instances"] + 1)
+        runs.append(model.simulate(key, asked["size"], times, tell).columns)
+    columns: dict[str, Any] = {}
+    for name, dims in DIMENSIONS.items():
+        values = np.array([_filled(run[name], len(times)) for run in runs])
+        columns[f"{name}_mean"] = (("time", *dims), values.mean(axis=0))
+        columns[f"{name}_standard_error"] = (("time", *dims), standard_error(values))
+    return columns
+
+
+def _filled(values: np.ndarray, length: int) -> np.ndarray:
+    """A column with NaN, no number, at the times that a network which ran away did not reach."""
+    missing = np.full((length - len(values), *values.shape[1:]), np.nan)
+    return np.concatenate([values, missing])
+
+
+def _worse(paths: "list[Path]") -> Status:
+    """How the finer solution ended, or the coarser one if only that ended early."""
+    return next((x.status for x in paths if x.status != Status.converged), Status.converged)
+
+
+@eqx.filter_jit
+def _observed(learning: Learning, orders: OnlineOrder) -> dict[str, Float[Array, "t ..."]]:
+    """Observables at many times; `size` is the sum of what the error is a difference of."""
+
+    def one(order: OnlineOrder) -> dict[str, Array]:
+        q, r = learning.totals(order)
+        c, s = learning.fields(order)
+        size = jnp.abs(s) @ jnp.abs(learning.averages.products(c, len(order.v))) @ jnp.abs(s)
+        error = learning.generalization_error(order)
+        return {"generalization_error": error, "q": q, "r": r, "v": order.v, "size": size}
+
+    return jax.lax.map(one, orders)
