@@ -17,6 +17,7 @@ _HOMES = {
     "critical_points": "solvable.studies.critical_points",
     "experiment": "solvable.studies.experiment",
     "dynamics": "solvable.studies.dynamics",
+    "asymptotics": "solvable.studies.asymptotics",
     "relaxation": "solvable.studies.relaxation",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart
+    from solvable.studies.asymptotics import asymptotics
     from solvable.studies.critical_points import critical_points
     from solvable.studies.curve import curve
     from solvable.studies.denoise import denoise

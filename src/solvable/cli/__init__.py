@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from solvable.cli import (
+    asymptotics,
     cite,
     curve,
     denoise,
@@ -49,6 +50,7 @@ for _command, _name in (
     (experiment.experiment, "experiment"),
     (dynamics.dynamics, "dynamics"),
     (relaxation.relaxation, "relaxation"),
+    (asymptotics.asymptotics, "asymptotics"),
     (infer.infer, "infer"),
     (denoise.denoise, "denoise"),
     (entropy.entropy, "entropy"),

@@ -233,6 +233,24 @@ def thresholds(document: Mapping[str, Any]) -> list[Any]:
     return [Text(title), table(columns, rows)]
 
 
+def asymptotics(document: Mapping[str, Any]) -> list[Any]:
+    """Stationary state, plateau and largest learning rate of online learning."""
+    rows, notes = [], []
+    for name in ("stationary", "plateau"):
+        found = document[name]
+        error, bound, rate = (
+            _float(found[x]) for x in ("generalization_error", "error_bound", "rate")
+        )
+        rows.append([f"{name} error", plus_minus(error, bound), number(rate), found["status"]])
+        notes += [footnote(found["note"])] if found["note"] else []
+    small, limit = _float(document["small_rate"]), document["largest_learning_rate"]
+    rows.insert(1, ["the same for small learning rates", number(small), "", ""])
+    values = (_float(limit[x]) for x in ("value", "error_bound"))
+    rows.append(["largest learning rate", plus_minus(*values), "", limit["status"]])
+    columns = ["", "value", "growth rate", "status"]
+    return [Text(document["model"]), table(columns, rows), *notes]
+
+
 def entropy(dataset: xr.Dataset) -> list[Any]:
     """Entropies and mutual information of a network's layers."""
     status = [Status(int(code)).name for code in dataset.status.values]

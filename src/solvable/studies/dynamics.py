@@ -89,8 +89,11 @@ def _check(model: Any, simulate: Any, seed: Any) -> None:
     require_x64()
     if not isinstance(model, AbstractDynamicsModel | AbstractOnlineModel):
         raise fail("model", "be one with dynamics, as `SpikedMatrixTensor` or `OnlineSGD`", model)
-    # a network's activations have no noise, whatever may be said of it
-    silent = {path for path in unset(model, set()) if "activation." in path}
-    require_set(model, silent)
+    require_learnable(model)
     integer("seed", seed, low=0)
     boolean("simulate", simulate)
+
+
+def require_learnable(model: Any) -> None:
+    """Raise ValueError if a parameter is unset; a network's activations have no noise to set."""
+    require_set(model, {path for path in unset(model, set()) if "activation." in path})
