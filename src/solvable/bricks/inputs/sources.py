@@ -25,8 +25,11 @@ class AbstractSource(ABC):
         """Components of what the teacher sees."""
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
-        """Inputs (count, N), and what the teacher sees of them, in single precision."""
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
+        """Inputs (count, N), and what the teacher sees of them, in single precision.
+
+        `first` is how many came before; laws do not ask, a bank of samples goes on from there.
+        """
 
     @abstractmethod
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
@@ -59,7 +62,7 @@ class GaussianSource(AbstractSource):
     def seen(self) -> int:
         return len(self.variances)
 
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
         x = rng.standard_normal((count, self.size), dtype=np.float32)
         if np.any(self.variances != 1):
             x *= np.sqrt(self.variances).astype(np.float32)
@@ -101,7 +104,7 @@ class ManifoldSource(AbstractSource):
     def seen(self) -> int:
         return self.features.shape[1] if self.latent else self.features.shape[0]
 
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
         width = self.features.shape[1]
         c = rng.standard_normal((count, width), dtype=np.float32)
         x = np.asarray(self.function(c @ self.features.T / np.float32(width**0.5)))
