@@ -6,6 +6,7 @@ import scipy.integrate
 from scipy.stats import norm
 
 import solvable as sv
+from solvable.bricks.inputs.bank import bank
 from solvable.core.randomness import key_for, numpy_generator
 
 RNG = np.random.default_rng
@@ -90,6 +91,20 @@ def test_inputs_and_teacher_of_a_manifold_are_correlated_as_said(latent):
     error = products.std(axis=0) / len(x) ** 0.5
     z = (products.mean(axis=0) - source.signal(teacher)[0]) / error
     assert np.sum(z**2) < (75 if latent else 95)  # 40 numbers
+
+
+@pytest.mark.parametrize("name", ["variances", "manifold", "samples"])
+def test_gaussian_vectors_match_the_covariance(name):
+    sources = {
+        "variances": sv.GaussianInputs(eigenvalues=[0.5, 2.0]).source(key_for(0), 8, "input"),
+        "manifold": sv.HiddenManifold(function="erf", ratio=0.5).source(key_for(0), 8, "latent"),
+        "samples": bank(RNG(4).standard_normal((30, 8)), np.zeros(30), key_for(0)),
+    }
+    x = sources[name].matched(numpy_generator(key_for(2, name)), 40_000).astype(float)
+    products = x[:, :, None] * x[:, None, :]
+    wanted = sources[name].covariance(np.eye(8))
+    z = (products.mean(axis=0) - wanted) / (products.std(axis=0) / len(x) ** 0.5)
+    assert np.max(np.abs(z)) < 4  # 36 numbers
 
 
 def test_data_tell_eigenvalues_and_the_signal_of_weights():

@@ -54,6 +54,11 @@ class BankSource(AbstractSource):
             rows[passes == k] = self.order(int(k))[places[passes == k]]
         return self.inputs[rows], self.labels[rows, None]
 
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        number = len(self.inputs)
+        mixed = rng.standard_normal((count, number), dtype=np.float32) @ self.inputs
+        return mixed / np.float32(number**0.5)
+
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         return ((w @ self.inputs.T) @ self.inputs) / len(self.inputs)
 

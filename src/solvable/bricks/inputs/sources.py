@@ -32,6 +32,10 @@ class AbstractSource(ABC):
         """
 
     @abstractmethod
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        """Gaussian vectors with the covariance of the inputs, in single precision."""
+
+    @abstractmethod
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         """w Omega."""
 
@@ -67,6 +71,9 @@ class GaussianSource(AbstractSource):
         if np.any(self.variances != 1):
             x *= np.sqrt(self.variances).astype(np.float32)
         return x, x
+
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        return self.draw(rng, count)[0]
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         return w * self.variances
@@ -109,6 +116,14 @@ class ManifoldSource(AbstractSource):
         c = rng.standard_normal((count, width), dtype=np.float32)
         x = np.asarray(self.function(c @ self.features.T / np.float32(width**0.5)))
         return x, c if self.latent else x
+
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        """mu_1 F c / sqrt(D) + mu_* xi."""
+        width = self.features.shape[1]
+        c = rng.standard_normal((count, width), dtype=np.float32)
+        x = c @ self.features.T * np.float32(self.slope / width**0.5)
+        rest = rng.standard_normal((count, self.size), dtype=np.float32)
+        return x + np.float32(self.rest**0.5) * rest
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         """With inputs as Gaussian as their sums are."""
