@@ -6,9 +6,9 @@ isotropic inputs they stay long on a plateau, where both units are the same, bef
 unit of the teacher. Inputs of low intrinsic dimension have large eigenvalues: their students come
 down early and go on learning slowly, and so do those of images (Goldt et al. 2020).
 
-A plateau is measured as the time, in e-folds, that the error takes for a fall by 5 %, at most,
-before it falls by half. Theory is drawn where D >> sqrt(N), for which inputs are as Gaussian as it
-takes them to be.
+A plateau is measured as the time, in e-folds, in which the error, over the least that is reached,
+changes by a tenth, at most, before it falls by half. Theory is drawn where D >> sqrt(N), for which
+inputs are as Gaussian as it takes them to be.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CARD = dict(
 )
 
 _COLORS = (BLUE, GREEN, ORANGE, VERMILION)
-_FLAT = 0.05  # fall of the error on a plateau
+_FLAT = 0.1  # change of the error on a plateau
 _UNITS = 2
 
 
@@ -57,7 +57,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "latent": [20] if quick else [100, 10],
         "with_theory": [None] if quick else [None, 100],
         "times": [0.1, 250.0, 20] if quick else [0.1, 450.0, 36],
-        "passes": 10 if quick else 90,
+        "passes": 10 if quick else 25,
         "norm": 0.1,
         "r0": [[0.02, 0.0], [0.0, 0.01]],
         "learning_rate": 0.5 if quick else 0.2,
@@ -79,6 +79,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         if latent in settings["with_theory"]:
             predicted = sv.dynamics(model, times, tolerance=1e-6)
             theory[row, : predicted.sizes["time"]] = predicted["generalization_error"]
+            status = max(status, Status(int(predicted["status"])))
         for number in range(settings["instances"]):
             key = key_for(seed, "plateau", str(latent), number)
             run = model.simulate(key, size, times)
@@ -181,13 +182,17 @@ def _slope(times: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def plateau(times: np.ndarray, error: np.ndarray) -> float:
-    """The longest time, in e-folds, of a fall by 5 % at most which a fall by half follows."""
-    longest, kept = 0.0, np.isfinite(error)
-    times, error = times[kept], error[kept]
+    """The longest time, in e-folds, of a change by a tenth at most which a fall by half follows.
+
+    Of the error over the least one.
+    """
+    kept = np.isfinite(error)
+    times, excess = times[kept], error[kept] - error[kept].min()
+    longest = 0.0
     for first in range(len(times)):
-        moved = np.abs(np.log(error[first:] / error[first])) > -np.log(1 - _FLAT)
+        moved = np.abs(excess[first:] - excess[first]) > _FLAT * excess[first]
         last = first + (int(np.argmax(moved)) if moved.any() else len(moved)) - 1
-        if error[last:].min() < error[last] / 2:
+        if excess[last:].min() < excess[last] / 2:
             longest = max(longest, float(np.log(times[last] / times[first])))
     return longest
 

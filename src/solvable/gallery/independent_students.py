@@ -63,8 +63,8 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "passes": 8 if quick else 25,
         "norm": 0.1,
         "learning_rate": 0.2,
-        "inputs": 1000 if quick else 4000,
-        "pairs": 3 if quick else 8,
+        "inputs": 1000 if quick else 3000,
+        "pairs": 3 if quick else 6,
     }
 
 

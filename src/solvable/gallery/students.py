@@ -32,7 +32,8 @@ from solvable.core.randomness import fold, key_for, numpy_generator
 
 Block = tuple[np.ndarray, np.ndarray]
 IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "scikit-learn's digits"}
-_TEST = 0.2  # of the images are held out
+_MOST = 10_000  # images
+_TEST = 0.2  # of them are held out
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +66,14 @@ def best_images(quick: bool) -> str:
 
 
 def parity_of_images(name: str) -> tuple[Block, Block]:
-    """Training and held-out images with labels +1 (even class) and -1 (odd class).
+    """Training and held-out images, 10,000 at most, labels +1 (even class) and -1 (odd class).
 
     Pixels lack their mean over the training images, whose mean square is then 1.
     """
     load = {"mnist": datasets.mnist, "fashion-mnist": datasets.fashion_mnist}
     found = load.get(name, datasets.digits)()
-    order = numpy_generator(key_for(0, "parity", name)).permutation(len(found))
-    x = found.images.reshape(len(found), -1)[order].astype(np.float32)
+    order = numpy_generator(key_for(0, "parity", name)).permutation(len(found))[:_MOST]
+    x = found.images[order].reshape(len(order), -1).astype(np.float32)
     y = np.where(found.labels[order] % 2 == 0, 1.0, -1.0).astype(np.float32)
     count = round((1 - _TEST) * len(x))
     x -= x[:count].mean(axis=0)

@@ -55,9 +55,10 @@ class BankSource(AbstractSource):
         return self.inputs[rows], self.labels[rows, None]
 
     def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
-        number = len(self.inputs)
-        mixed = rng.standard_normal((count, number), dtype=np.float32) @ self.inputs
-        return mixed / np.float32(number**0.5)
+        values, vectors = np.linalg.eigh(self.inputs.T @ self.inputs / len(self.inputs))
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        plain = rng.standard_normal((count, self.size), dtype=np.float32)
+        return plain @ root.astype(np.float32)
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         return ((w @ self.inputs.T) @ self.inputs) / len(self.inputs)
