@@ -100,6 +100,9 @@ def test_students_on_manifolds_and_images(made):
     """On theory; a plateau on isotropic inputs; one function there, elsewhere only where seen."""
     assert made("hidden-manifold").comparison.number < 0.06
     assert made("hidden-manifold-versus-images").comparison.number > 0.5
+    images = io.read(made("hidden-manifold-versus-images").files[0]).isel(task=-1)
+    ratio = images["error"].mean("instance") / images["theory"]
+    assert 0.9 < float(ratio.mean()) < 1.1
     data = io.read(made("independent-students").files[0])
     assert made("independent-students").comparison.number > 2
     last = data["difference"].isel(time=-1).mean("pair")

@@ -8,7 +8,8 @@ down early and go on learning slowly, and so do those of images (Goldt et al. 20
 
 A plateau is measured as the time, in e-folds, in which the error, over the least that is reached,
 changes by a tenth, at most, before it falls by half. Theory is drawn where D >> sqrt(N), for which
-inputs are as Gaussian as it takes them to be.
+inputs are as Gaussian as it takes them to be; for images, dashed, it is that of Gaussian inputs
+with their covariance, and with their correlation with the labels.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from solvable.gallery.students import (
     best_images,
     errors,
     image_task,
+    image_theory,
     parity_of_images,
     trained,
 )
@@ -55,7 +57,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "images": best_images(quick),
         "latent": [20] if quick else [100, 10],
-        "with_theory": [None] if quick else [None, 100],
+        "with_theory": [] if quick else [None, 100],
         "times": [0.1, 250.0, 20] if quick else [0.1, 450.0, 36],
         "passes": 10 if quick else 25,
         "norm": 0.1,
@@ -87,6 +89,11 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             found[row, number, : len(run.columns["q"])] = run.columns["generalization_error"]
     progress("images", len(tasks) / len(found))
     found[-1], worst = _on_images(settings, seed, train, test, times)
+    seen = np.isfinite(found[-1, 0])
+    model = image_theory(train, settings["norm"], settings["learning_rate"])
+    predicted = sv.dynamics(model, times[seen], tolerance=1e-5)
+    theory[-1, : predicted.sizes["time"]] = predicted["generalization_error"]
+    worst = max(worst, Status(int(predicted["status"])))
     data = xr.Dataset(
         {
             "error": (("task", "instance", "time"), found),
@@ -155,7 +162,8 @@ def make_picture(data: xr.Dataset) -> Figure:
             linestyle="none",
             label=str(task),
         )
-        left.plot(times, theory, color=color, linewidth=1.4)
+        dashes = "--" if row == len(mean) - 1 else "-"
+        left.plot(times, theory, color=color, linewidth=1.4, linestyle=dashes)
         right.plot(*_slope(times[here], mean[row, here]), color=color, marker="o", markersize=3.5)
     left.set(
         xscale="log", yscale="log", ylabel=r"generalization error, $\langle\Delta^2\rangle/2$"
@@ -170,7 +178,8 @@ def make_picture(data: xr.Dataset) -> Figure:
     figure.suptitle(
         rf"Two units, $N = {attrs['size']}$, $\eta = {attrs['learning_rate']:g}$; lines: theory, "
         f"points: means of {count} runs, bars: standard error;\n{data['task'].values[-1]}: "
-        f"parity, {attrs['training']} images in passes, error on {attrs['test']} others"
+        f"parity, {attrs['training']} images in passes, error on {attrs['test']} others; "
+        "dashed: theory of Gaussian inputs with their covariance"
     )
     return figure
 
@@ -210,16 +219,30 @@ def compare(data: xr.Dataset) -> Comparison:
     )
 
 
+def _apart(data: xr.Dataset) -> np.ndarray:
+    """Mean of |ln (measured / predicted error)| in time; NaN without theory."""
+    theory = data["theory"].transpose("task", "time").values
+    return np.array(
+        [
+            float(np.mean(np.abs(np.log(mean / line))[np.isfinite(mean / line)]))
+            if np.isfinite(line).any()
+            else np.nan
+            for mean, line in zip(_means(data)[0], theory, strict=True)
+        ]
+    )
+
+
 def summarize(data: xr.Dataset) -> str:
-    """Plateaus and last errors."""
+    """Plateaus, last errors, and how far theory is."""
     lines = ["    task                      plateau (e-folds of time)   last error"]
-    rows = zip(data["task"].values, _plateaus(data), *_means(data), strict=True)
-    for task, found, mean, bar in rows:
+    rows = zip(data["task"].values, _plateaus(data), *_means(data), _apart(data), strict=True)
+    for task, found, mean, bar, apart in rows:
         last = int(np.flatnonzero(np.isfinite(mean))[-1])
         words = str(task).replace("$", "")
         time = float(data["time"][last])
         lines.append(
             f"    {words:<26}{found:>12.2f}{'':>16}{mean[last]:.5f} +- {bar[last]:.5f}"
-            f"  at t = {time:.4g}"
+            f"  at t = {time:<8.4g}"
+            + (f" {100 * apart:4.1f} % from theory" if np.isfinite(apart) else "")
         )
     return "\n".join(lines)

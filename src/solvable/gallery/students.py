@@ -34,6 +34,7 @@ Block = tuple[np.ndarray, np.ndarray]
 IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "digits": "scikit-learn's digits"}
 _MOST = 10_000  # images
 _TEST = 0.2  # of them are held out
+_LINEAR = 1e-4  # variance of the field of an erf that is linear to its last digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,25 @@ def image_task(train: Block, test: Block, passes: int, key: PRNGKeyArray) -> Tas
     source = bank(*train, key, passes)
     gives_back = Teacher(np.ones((1, 1)), np.ones(1))
     return Task(source, gives_back, sv.Linear().evaluate, (test[0], test[1][:, None]))
+
+
+def image_theory(train: Block, norm: float, learning_rate: float) -> sv.OnlineSGD:
+    """Two students of Gaussian inputs with the covariance of images, and labels correlated alike.
+
+    What is linear in the labels is a signal, the rest noise. A teacher's weak erf is linear, so
+    that all averages are in closed form; the students start without knowing it.
+    """
+    x, y = (part.astype(float) for part in train)
+    scale = _LINEAR**0.5
+    return sv.OnlineSGD(
+        activation=sv.Erf(),
+        q0=norm * np.eye(2),
+        r0=np.array([[0.01 * scale], [-0.01 * scale]]),
+        t=np.array([[_LINEAR]]),
+        teacher_v=np.array([(np.pi / 2) ** 0.5 / scale * np.std(y)]),
+        learning_rate=learning_rate,
+        inputs=sv.GaussianInputs.of(x, fields=y),
+    )
 
 
 def teacher_task(law: Any, size: int, units: int, count: int, key: PRNGKeyArray) -> Task:
