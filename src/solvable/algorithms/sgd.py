@@ -188,10 +188,10 @@ def learn(
     teacher, state = single(teacher), single(start)
     kept: list[State] = []
     sizes = list(_sizes(marks, most))
-    total = max(1, sum(count for count, _ in sizes))
+    total = max(1, sum(count for _, count, _ in sizes))
 
-    def block(count: int, rng: np.random.Generator) -> tuple[Any, Any]:
-        x, seen = source.draw(rng, count * batch)
+    def block(first: int, count: int, rng: np.random.Generator) -> tuple[Any, Any]:
+        x, seen = source.draw(rng, count * batch, first * batch)
         noise = rng.standard_normal(count * batch, dtype=np.float32)
         y = network.labels(teacher, _padded(seen, most * batch), _padded(noise, most * batch))
         return _padded(x, most * batch).reshape(most, batch, N), y.reshape(most, batch)
@@ -200,9 +200,9 @@ def learn(
     with ThreadPoolExecutor(_THREADS) as pool:
 
         def ask() -> None:
-            for count, is_mark in islice(waiting, 1):
+            for first, count, is_mark in islice(waiting, 1):
                 stream = rng.spawn(1)[0]
-                coming.append((count, is_mark, pool.submit(block, count, stream)))
+                coming.append((count, is_mark, pool.submit(block, first, count, stream)))
 
         for _ in range(_THREADS + 1):
             ask()
@@ -227,14 +227,14 @@ def single(numbers: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), numbers)
 
 
-def _sizes(marks: np.ndarray, most: int) -> Iterator[tuple[int, bool]]:
-    """Steps of one block after the other, and whether a mark is at its end."""
+def _sizes(marks: np.ndarray, most: int) -> Iterator[tuple[int, int, bool]]:
+    """First step and length of one block after the other, and whether a mark is at its end."""
     at = 0
     for mark in marks:
         while mark - at > most:
-            yield most, False
+            yield at, most, False
             at += most
-        yield int(mark - at), True
+        yield at, int(mark - at), True
         at = int(mark)
 
 

@@ -25,8 +25,15 @@ class AbstractSource(ABC):
         """Components of what the teacher sees."""
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
-        """Inputs (count, N), and what the teacher sees of them, in single precision."""
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
+        """Inputs (count, N), and what the teacher sees of them, in single precision.
+
+        `first` is how many came before; laws do not ask, a bank of samples goes on from there.
+        """
+
+    @abstractmethod
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        """Gaussian vectors with the covariance of the inputs, in single precision."""
 
     @abstractmethod
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
@@ -63,11 +70,14 @@ class GaussianSource(AbstractSource):
     def seen(self) -> int:
         return len(self.variances)
 
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
         x = rng.standard_normal((count, self.size), dtype=np.float32)
         if np.any(self.variances != 1):
             x *= np.sqrt(self.variances).astype(np.float32)
         return x, x
+
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        return self.draw(rng, count)[0]
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         return w * self.variances
@@ -108,11 +118,19 @@ class ManifoldSource(AbstractSource):
     def seen(self) -> int:
         return self.features.shape[1] if self.latent else self.features.shape[0]
 
-    def draw(self, rng: np.random.Generator, count: int) -> Block:
+    def draw(self, rng: np.random.Generator, count: int, first: int = 0) -> Block:
         width = self.features.shape[1]
         c = rng.standard_normal((count, width), dtype=np.float32)
         x = np.asarray(self.function(c @ self.features.T / np.float32(width**0.5)))
         return x, c if self.latent else x
+
+    def matched(self, rng: np.random.Generator, count: int) -> Float[np.ndarray, "count N"]:
+        """mu_1 F c / sqrt(D) + mu_* xi."""
+        width = self.features.shape[1]
+        c = rng.standard_normal((count, width), dtype=np.float32)
+        x = c @ self.features.T * np.float32(self.slope / width**0.5)
+        rest = rng.standard_normal((count, self.size), dtype=np.float32)
+        return x + np.float32(self.rest**0.5) * rest
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
         """With inputs as Gaussian as their sums are."""
