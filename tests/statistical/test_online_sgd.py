@@ -6,6 +6,7 @@ from tests.statistical.extrapolation import assert_vanishes
 
 import solvable as sv
 from solvable import io
+from solvable.algorithms import sgd
 from solvable.cli import tables
 from solvable.core.randomness import key_for
 
@@ -102,6 +103,39 @@ def test_weights_start_exactly_where_they_are_asked_to():
     found = MODELS["anisotropic"].simulate(key_for(0, "start"), 90, np.array([0.0])).columns
     np.testing.assert_allclose(found["q"][0], START["q0"], atol=1e-6)
     np.testing.assert_allclose(found["r"][0], START["r0"], atol=1e-6)
+
+
+def test_a_latent_vector_as_long_as_the_inputs():
+    """The teacher's fields have exactly the covariance asked for, whatever the lengths."""
+    inputs = sv.HiddenManifold(function="sign", ratio=1.0)
+    model = sv.OnlineSGD(activation=sv.Erf(), **START, learning_rate=0.3, inputs=inputs)
+    source = inputs.source(key_for(2, "source"), 80, "latent")
+    teacher = sgd.drawn_teacher(np.random.default_rng(0), source, np.eye(2))
+    np.testing.assert_allclose(teacher @ teacher.T / 80, np.eye(2), atol=1e-12)
+    check_near(model)
+
+
+def check_near(model):
+    found = sv.dynamics(model, TIMES, simulate=True, size=400, instances=8)
+    off = found.generalization_error_mean - found.generalization_error
+    assert np.all(np.abs(off) < 6 * found.generalization_error_standard_error + 2e-3)
+
+
+def test_networks_that_never_reach_a_time_leave_no_number():
+    model = sv.OnlineSGD(activation=sv.ReLU(), **START, learning_rate=4.0)
+    found = sv.dynamics(model, [0.01, 0.02], simulate=True, size=50, instances=2)
+    assert found.sizes["time"] == 2
+    away = sv.dynamics(
+        sv.OnlineSGD(activation=sv.Linear(), **START, learning_rate=9.0),
+        [60.0],
+        simulate=True,
+        size=50,
+        instances=2,
+    )
+    assert int(away.status) == sv.Status.left_domain
+    assert away.sizes["time"] == 0
+    with pytest.raises(ValueError, match="`size` must be at least 6"):
+        sv.dynamics(model, [0.01], simulate=True, size=5, instances=2)
 
 
 def test_networks_that_run_away_stop_with_what_they_reached():

@@ -111,9 +111,7 @@ def drawn_teacher(
 ) -> Float[np.ndarray, "M seen"]:
     """A teacher whose fields have exactly the covariance t."""
     raw = rng.standard_normal((len(t), source.seen))
-    over_inputs = source.seen == source.size
-    moved = source.covariance(raw) if over_inputs else raw
-    return _root(t) @ _whitened(raw, moved @ raw.T / source.seen)
+    return _root(t) @ _whitened(raw, source.seen_covariance(raw) @ raw.T / source.seen)
 
 
 def _root(matrix: np.ndarray) -> np.ndarray:

@@ -141,7 +141,6 @@ class OnlineSGD(AbstractOnlineModel):
         default="latent",
         static=True,
     )
-
     batch_size: int = eqx.field(
         converter=lambda x: integer("batch_size", x, low=1), default=1, static=True
     )
@@ -221,8 +220,11 @@ class OnlineSGD(AbstractOnlineModel):
         measured on fresh ones.
 
         Raises:
-            ValueError: if r0 is too large beside q0 at this size.
+            ValueError: if r0 is too large beside q0 at this size, or the size below K + 2 M.
         """
+        K, M = self.r0.shape
+        if size < K + 2 * M:
+            raise fail("size", f"be at least {K + 2 * M}, for so many independent vectors", size)
         rng = numpy_generator(fold(key, "network"))
         source = self.input_law().source(fold(key, "inputs"), size, self.teacher_on)
         learning = self.learning()

@@ -62,7 +62,7 @@ def follow(
     parts = asked["instances"] + 1 if simulate else 1
     data = _theory(model, asked, part_of(progress, 0, parts))
     if simulate:
-        data = data.assign(_simulated(model, asked, seed, data["time"].values, progress))
+        data = data.assign(_simulated(model, asked, seed, data, progress))
     data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
     ends = [int(data["status"]), *np.ravel(data.get("experiment_status", []))]
     if Status.left_domain in ends:
@@ -114,12 +114,13 @@ def _simulated(
     model: AbstractOnlineModel,
     asked: dict[str, Any],
     seed: int,
-    times: np.ndarray,
+    theory: "xr.Dataset",
     progress: Progress | None,
 ) -> dict[str, Any]:
     """Means and standard errors over networks, each with a teacher and examples of its own."""
     runs: list[dict[str, np.ndarray]] = []
     ends: list[Status] = []
+    times = theory["time"].values
     for number in range(asked["instances"]):
         key = key_for(seed, "online", repr(model), asked["size"], number)
         tell = part_of(progress, number + 1, asked["instances"] + 1)
@@ -128,16 +129,18 @@ def _simulated(
         ends.append(found.status)
     columns: dict[str, Any] = {"experiment_status": ("instance", np.array(ends, np.int8))}
     for name, dims in DIMENSIONS.items():
-        values = np.array([_filled(run[name], len(times)) for run in runs])
+        values = np.array([_filled(run.get(name), theory[name].shape) for run in runs])
         columns[f"{name}_mean"] = (("time", *dims), values.mean(axis=0))
         columns[f"{name}_standard_error"] = (("time", *dims), standard_error(values))
     return columns
 
 
-def _filled(values: np.ndarray, length: int) -> np.ndarray:
+def _filled(values: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """A column with NaN, no number, at the times that a network which ran away did not reach."""
-    missing = np.full((length - len(values), *values.shape[1:]), np.nan)
-    return np.concatenate([values, missing])
+    found = np.full(shape, np.nan)
+    if values is not None:
+        found[: len(values)] = values
+    return found
 
 
 def _worse(paths: "list[Path]") -> Status:

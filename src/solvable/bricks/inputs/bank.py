@@ -67,6 +67,9 @@ class BankSource(AbstractSource):
         mean = self.labels @ self.inputs / len(self.inputs)
         return teacher * (self.size**0.5 * mean)
 
+    def seen_covariance(self, w: Float[np.ndarray, "k seen"]) -> Float[np.ndarray, "k seen"]:
+        return w * float(np.mean(self.labels**2))
+
     def is_gaussian(self) -> bool:
         return False
 

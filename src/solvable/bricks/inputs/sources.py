@@ -40,6 +40,10 @@ class AbstractSource(ABC):
         """w Omega."""
 
     @abstractmethod
+    def seen_covariance(self, w: Float[np.ndarray, "k seen"]) -> Float[np.ndarray, "k seen"]:
+        """w times the covariance of what the teacher sees."""
+
+    @abstractmethod
     def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
         """phi = sqrt(N) E x nu of the teacher's fields nu = teacher . seen / sqrt(len(seen))."""
 
@@ -76,6 +80,9 @@ class GaussianSource(AbstractSource):
         return self.draw(rng, count)[0]
 
     def covariance(self, w: Float[np.ndarray, "k N"]) -> Float[np.ndarray, "k N"]:
+        return w * self.variances
+
+    def seen_covariance(self, w: Float[np.ndarray, "k seen"]) -> Float[np.ndarray, "k seen"]:
         return w * self.variances
 
     def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
@@ -129,6 +136,9 @@ class ManifoldSource(AbstractSource):
         """With inputs as Gaussian as their sums are."""
         F = self.features
         return self.rest * w + self.slope**2 * ((w @ F) @ F.T) / F.shape[1]
+
+    def seen_covariance(self, w: Float[np.ndarray, "k seen"]) -> Float[np.ndarray, "k seen"]:
+        return w if self.latent else self.covariance(w)
 
     def signal(self, teacher: Float[np.ndarray, "M seen"]) -> Float[np.ndarray, "M N"]:
         if not self.latent:
