@@ -5,7 +5,8 @@
 
 with the mean over the examples of a step. Examples are drawn in blocks, each from a stream of its
 own, on two threads beside the compiled loop that learns from the blocks before; a step reads its
-example once. Random numbers take most of the time.
+example once. Random numbers take most of the time. Weights in single precision resolve errors down
+to about 1e-12.
 """
 
 from collections import deque
@@ -182,17 +183,14 @@ def learn(
         times: steps / N at which the network is kept, rising, >= 0; steps are whole numbers.
         rng: of the examples.
         tell: is told the fraction done.
-        precision: of weights and steps, "float32" or "float64": single precision resolves errors
-            down to about 1e-12. Examples have components in single precision in both.
+        precision: of weights and steps, "float32" or "float64"; examples are in single precision.
     """
-    dtype = np.dtype(precision)
-    N, batch = source.size, network.batch
+    N, batch, dtype = source.size, network.batch, np.dtype(precision)
     marks = np.round(np.asarray(times) * N).astype(int)
     most = max(1, _BLOCK // (N * batch))
     teacher, state = _in_precision(teacher, dtype), _in_precision(start, dtype)
     kept: list[State] = []
-    sizes = list(_sizes(marks, most))
-    total = max(1, sum(count for _, count, _ in sizes))
+    total = int(marks.max(initial=1))
 
     def block(first: int, count: int, rng: np.random.Generator) -> tuple[Any, Any]:
         drawn = source.draw(rng, count * batch, first * batch)
@@ -201,13 +199,13 @@ def learn(
         y = network.labels(teacher, _padded(seen, most * batch), _padded(noise, most * batch))
         return _padded(x, most * batch).reshape(most, batch, N), y.reshape(most, batch)
 
-    done, coming, waiting = 0, deque(), iter(sizes)
+    done, coming, waiting = 0, deque(), _sizes(marks, most)
     with ThreadPoolExecutor(_THREADS) as pool:
 
         def ask() -> None:
             for first, count, is_mark in islice(waiting, 1):
-                stream = rng.spawn(1)[0]
-                coming.append((count, is_mark, pool.submit(block, first, count, stream)))
+                drawn = pool.submit(block, first, count, rng.spawn(1)[0])
+                coming.append((count, is_mark, drawn))
 
         for _ in range(_THREADS + 1):
             ask()
