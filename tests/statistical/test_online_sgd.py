@@ -5,7 +5,9 @@ import pytest
 from tests.statistical.extrapolation import assert_vanishes
 
 import solvable as sv
+from solvable import io
 from solvable.algorithms import sgd
+from solvable.cli import tables
 from solvable.core.randomness import key_for
 
 LEVEL = 1e-3
@@ -142,3 +144,19 @@ def test_networks_that_run_away_stop_with_what_they_reached():
     assert found.status == sv.Status.left_domain
     for values in found.columns.values():
         assert np.all(np.isfinite(values))
+
+
+def test_networks_that_run_away_beside_a_theory_that_does_not():
+    """Linear, K = 1: stable for eta < 2 in infinite dimension, for 2 N / (N + 2) at N."""
+    model = sv.OnlineSGD(
+        activation=sv.Linear(), q0=[[0.3]], r0=[[0.1]], learning_rate=1.8, noise=0.3
+    )
+    found = sv.dynamics(model, [1.0, 10.0, 2000.0], simulate=True, size=3, instances=4)
+    assert int(found.status) == sv.Status.converged
+    assert np.any(found.experiment_status == sv.Status.left_domain)
+    assert "learning rate" in found.attrs["advice"]
+    assert not np.any(np.isinf(found.generalization_error_mean))
+    assert io.failed(found)
+    assert "left_domain" in io.document(found)["experiment_status"]
+    notes = [str(part) for part in tables.dynamics(found)[2:]]
+    assert any("runs left_domain: The weights ran away" in note for note in notes)

@@ -37,24 +37,46 @@ def plain_descent(x, y, w, v, batch, first, second, decay):
     return w, v
 
 
+@pytest.mark.parametrize("precision, digits", [("float32", 2e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_bank_in_passes_is_learned_as_a_plain_loop_does(batch):
+def test_a_bank_in_passes_is_learned_as_a_plain_loop_does(batch, precision, digits):
     rng = np.random.default_rng(0)
     N, count, steps = 20, 40, 60  # with batches of 3 beyond the fourth pass
-    x, y = rng.standard_normal((count, N)), rng.choice([-1.0, 1.0], count)
+    x = rng.standard_normal((count, N), dtype=np.float32).astype(float)  # as a bank holds it
+    y = rng.choice([-1.0, 1.0], count)
     source = bank(x, y, key_for(0, "bank"), passes=5)
     start = State(rng.standard_normal((2, N)), rng.standard_normal(2))
     rates = dict(first=0.5, second=0.3, decay=0.2)
     path = learn(
-        network(batch, **rates, **LABELS), source, GIVES_LABELS, start, [1.0, steps / N], rng
+        network(batch, **rates, **LABELS),
+        source,
+        GIVES_LABELS,
+        start,
+        [1.0, steps / N],
+        rng,
+        precision=precision,
     )
     assert path.status == Status.converged
     order = np.concatenate([source.order(k) for k in range(5)])[: steps * batch]
     for state, length in zip(path.states, (N, steps), strict=True):
         rows = order[: length * batch]
         w, v = plain_descent(x[rows], y[rows], start.w, start.v, batch, **rates)
-        np.testing.assert_allclose(state.w, w, atol=2e-5)
-        np.testing.assert_allclose(state.v, v, atol=2e-5)
+        np.testing.assert_allclose(state.w, w, atol=digits)
+        np.testing.assert_allclose(state.v, v, atol=digits)
+
+
+def test_how_small_an_error_is_resolved():
+    """Without noise the student becomes the teacher: to rounding, in either precision."""
+    source = sv.Isotropic().source(key_for(0), 30, "input")
+    teacher = Teacher(np.random.default_rng(1).standard_normal((1, 30)), np.ones(1))
+    start = State(0.9 * teacher.weights, np.ones(1))
+    ends = {}
+    for precision in ("float32", "float64"):
+        rng = np.random.default_rng(2)
+        path = learn(network(first=1.0), source, teacher, start, [200.0], rng, precision=precision)
+        ends[precision] = np.mean((path.states[0].w - teacher.weights) ** 2)
+    assert ends["float64"] < 1e-24
+    assert 1e-24 < ends["float32"] < 1e-10
 
 
 def test_passes_hold_every_sample_once():

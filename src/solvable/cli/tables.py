@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from solvable import io
-from solvable.core.status import Status
+from solvable.core.status import Status, answered
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -295,9 +295,22 @@ def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     notes = [footnote(f"status: {status.name}")]
     if not status.is_answer:
         notes = [footnote(f"status: {status.name}: {attrs.get('advice', status.advice)}")]
+    elif "experiment_status" in dataset:
+        notes += _ends_of_runs(dataset)
     if step > 1:
         notes.append(footnote(f"One in {step} times is shown; --json and --out give all of them."))
     return [Text(title), table(columns, rows), *notes]
+
+
+def _ends_of_runs(dataset: xr.Dataset) -> list[Text]:
+    """How many runs of a simulation ended early, and what to do."""
+    codes = dataset["experiment_status"].values
+    failed = codes[~answered(codes)]
+    if not len(failed):
+        return []
+    worst = Status(int(failed.max()))
+    advice = dataset.attrs.get("advice", worst.advice)
+    return [footnote(f"simulation: {len(failed)} of {len(codes)} runs {worst.name}: {advice}")]
 
 
 def relaxation(dataset: xr.Dataset, width: int = 200) -> list[Any]:

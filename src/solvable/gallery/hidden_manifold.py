@@ -69,7 +69,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             seed=seed,
         )
         names = [f"{name}{end}" for name in _KEPT for end in ("", "_mean", "_standard_error")]
-        parts.append(found[[*names, "error_bound", "status"]])
+        parts.append(found[[*names, "error_bound", "status", "experiment_status"]])
     labels = xr.Variable("inputs", [_label(ratio) for ratio in ratios])
     data: Any = xr.concat(parts, labels, combine_attrs="drop")
     data.attrs = {"kind": "online", "size": settings["size"], "instances": settings["instances"]}

@@ -159,6 +159,8 @@ def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
             }
             for name in simulated
         }
+    if "experiment_status" in dataset:
+        found["experiment_status"] = statuses(dataset["experiment_status"].values)
     return found
 
 

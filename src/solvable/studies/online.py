@@ -64,7 +64,8 @@ def follow(
     if simulate:
         data = data.assign(_simulated(model, asked, seed, data, progress))
     data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
-    if int(data["status"]) == Status.left_domain:
+    ends = [int(data["status"]), *np.ravel(data.get("experiment_status", []))]
+    if Status.left_domain in ends:
         data.attrs["advice"] = RAN_AWAY
     return data
 
@@ -118,12 +119,15 @@ def _simulated(
 ) -> dict[str, Any]:
     """Means and standard errors over networks, each with a teacher and examples of its own."""
     runs: list[dict[str, np.ndarray]] = []
+    ends: list[Status] = []
     times = theory["time"].values
     for number in range(asked["instances"]):
         key = key_for(seed, "online", repr(model), asked["size"], number)
         tell = part_of(progress, number + 1, asked["instances"] + 1)
-        runs.append(model.simulate(key, asked["size"], times, tell).columns)
-    columns: dict[str, Any] = {}
+        found = model.simulate(key, asked["size"], times, tell)
+        runs.append(found.columns)
+        ends.append(found.status)
+    columns: dict[str, Any] = {"experiment_status": ("instance", np.array(ends, np.int8))}
     for name, dims in DIMENSIONS.items():
         values = np.array([_filled(run.get(name), theory[name].shape) for run in runs])
         columns[f"{name}_mean"] = (("time", *dims), values.mean(axis=0))
