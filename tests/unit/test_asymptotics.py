@@ -73,14 +73,6 @@ def test_linear_students_have_closed_forms():
     assert found.plateau.status == "no_branch"
 
 
-def test_scales_that_drift_for_ever_are_said_to():
-    found = sv.asymptotics(
-        model(1, 1, activation=sv.ReLU(), learning_rate=0.1, learning_rate_second=0.1)
-    )
-    assert found.stationary.status == "unsupported"
-    assert "no stationary state" in found.stationary.note
-
-
 def test_what_does_not_learn_is_refused():
     with pytest.raises(ValueError, match="`model` must be one that learns online"):
         sv.asymptotics(sv.SpikedWigner(prior=sv.Rademacher(), delta=0.5))

@@ -247,6 +247,10 @@ def asymptotics(document: Mapping[str, Any]) -> list[Any]:
     rows.insert(1, ["the same for small learning rates", number(small), "", ""])
     values = (_float(limit[x]) for x in ("value", "error_bound"))
     rows.append(["largest learning rate", plus_minus(*values), "", limit["status"]])
+    plateau = document["plateau"]
+    if plateau["escape_time"] is not None:
+        time = (_float(plateau[x]) for x in ("escape_time", "escape_time_error"))
+        rows.insert(3, ["halfway from it at time", plus_minus(*time), "", ""])
     columns = ["", "value", "growth rate", "status"]
     return [Text(document["model"]), table(columns, rows), *notes]
 

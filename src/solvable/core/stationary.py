@@ -1,73 +1,144 @@
-"""Stationary points of a flow, by Newton's method, and whether they are stable."""
+"""Where a flow ends: followed by an implicit method as it slows down, then found by Newton's.
+
+The end of dynamics is reached at rates that differ by many orders, and so slowly that its value
+must not be read off a solution in time. But only the flow itself tells which of many fixed points
+it is: it is followed to times that grow, and each time Newton's method asks whether a stable
+fixed point is near. Directions in which all points are fixed, as of a symmetry, stay as they are:
+steps are of least length.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
+from scipy.integrate import solve_ivp
 
 from solvable.core.status import Status
 
+# x -> dx/dt, and its Jacobian
+Flow = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+_HORIZONS = (1e3, 1e5, 1e7, 1e9)  # in units of the flow's own time
+_FLOW_TOLERANCE = 1e-7
+_LARGEST = 1e5  # of a variable: beyond it the flow has run away
 _STEPS = 60
-_CLOSE = 1e-10  # of the last step, relative to the point
-_NEUTRAL = 1e-9  # of the fastest rate: rounding of a rate of zero
-_SMALLEST = 1e-4  # of a damped step
+_SHORTEST = 1e-6  # of a Newton step that is cut
+_SMALL = 1e-13  # of a last step, relative
+_CLOSE = 1e-7  # of a last step, relative, where rounding ends the search
+_RESIDUAL = 1e-11  # relative to the slope
+_FLAT = 1e-11  # of the largest singular value: what counts as zero
+_STABLE = 1e-9  # of the largest rate: growth that is rounding
+_NEAR = 0.3  # a fixed point further away is not where the flow goes, unless it stays there
 
 
 class Stationary(NamedTuple):
-    """A point where a flow is zero.
+    """A fixed point.
 
     Attributes:
-        point: shape (n,).
-        error: a bound on its error, the residual through the inverse Jacobian.
-        rates: eigenvalues of the Jacobian, the largest real part first.
-        status: converged, max_steps, or non_finite.
+        point: x.
+        residual: the largest component of dx/dt there.
+        step: the last one of Newton's method, the size of its error.
+        rates: eigenvalues of the Jacobian, by falling real part.
+        status: converged; max_steps if there is none near; left_domain if the flow ran away.
     """
 
     point: Float[np.ndarray, " n"]
-    error: float
-    rates: np.ndarray
+    residual: float
+    step: float
+    rates: Float[np.ndarray, " n"]
     status: Status
 
     @property
     def is_stable(self) -> bool:
-        """Whether no small deviation grows; some may stay."""
-        return bool(self.rates[0].real < _NEUTRAL * np.max(np.abs(self.rates)))
+        """No rate is positive beyond rounding."""
+        return self.growth <= _STABLE * float(np.max(np.abs(self.rates)))
+
+    @property
+    def growth(self) -> float:
+        """The largest real part of a rate."""
+        return float(self.rates[0].real)
 
 
-def stationary_point(
-    flow: Callable[[Float[Array, " n"]], Float[Array, " n"]], start: Float[np.ndarray, " n"]
-) -> Stationary:
-    """Newton's iteration for flow(x) = 0, with steps halved while the residual does not fall.
+def end_of(flow: Flow, start: Float[np.ndarray, " n"], time: float = 1.0) -> Stationary:
+    """The stable fixed point that a flow reaches.
 
     Args:
-        flow: the right-hand side of dx/dt; an `equinox` module keeps compiled code.
-        start: where to begin.
+        flow: dx/dt and its Jacobian at x.
+        start: x(0).
+        time: unit of the flow.
     """
-    x = np.array(start, dtype=float)
-    value, slope = (np.asarray(y) for y in _linearized(flow, jnp.asarray(x)))
-    status, step = Status.max_steps, np.full_like(x, np.inf)
+    x, before = np.asarray(start, dtype=float), 0.0
+    found = None
+    for horizon in _HORIZONS:
+        moved = follow(flow, x, (horizon - before) * time)
+        if moved is None:
+            return _nowhere(x, Status.left_domain)
+        x, before = moved, horizon
+        found = newton(flow, x)
+        near = np.max(np.abs(found.point - x)) < _NEAR * (1 + np.max(np.abs(x)))
+        if found.status == Status.converged and found.is_stable and near:
+            return found
+    assert found is not None
+    return found._replace(status=Status.max_steps)
+
+
+def follow(flow: Flow, start: Float[np.ndarray, " n"], time: float) -> np.ndarray | None:
+    """x after a time, by an implicit method where the flow is slow; None if it ran away."""
+
+    def large(t: float, x: np.ndarray) -> float:
+        return _LARGEST - float(np.max(np.abs(x)))
+
+    event: Any = large
+    event.terminal = True
+    found = solve_ivp(
+        lambda t, x: flow(x)[0],
+        (0.0, time),
+        start,
+        method="LSODA",
+        jac=lambda t, x: flow(x)[1],
+        rtol=_FLOW_TOLERANCE,
+        atol=1e-3 * _FLOW_TOLERANCE,
+        events=event,
+    )
+    x = found.y[:, -1]
+    return x if found.status == 0 and np.all(np.isfinite(x)) else None
+
+
+def newton(flow: Flow, start: Float[np.ndarray, " n"]) -> Stationary:
+    """The fixed point next to a start, whether stable or not."""
+    x = np.asarray(start, dtype=float)
+    value, slope = flow(x)
+    step = np.inf
     for _ in range(_STEPS):
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
-            return Stationary(x, np.inf, np.array([np.nan + 0j]), Status.non_finite)
-        step = np.linalg.lstsq(slope, -value, rcond=None)[0]
-        if np.linalg.norm(step) <= _CLOSE * (1 + np.linalg.norm(x)):
-            status = Status.converged
+            return _nowhere(x, Status.non_finite)
+        full = np.linalg.lstsq(slope, -value, rcond=_FLAT)[0]
+        step = float(np.max(np.abs(full)))
+        if step <= _SMALL * (1 + float(np.max(np.abs(x)))):
             break
-        part = 1.0
-        while part > _SMALLEST:
-            moved, at = (np.asarray(y) for y in _linearized(flow, jnp.asarray(x + part * step)))
-            if np.linalg.norm(moved) < np.linalg.norm(value):
+        share, size = 1.0, float(np.linalg.norm(value))
+        there = flow(x + full)
+        while not float(np.linalg.norm(there[0])) <= (1 - 1e-4 * share) * size:
+            share *= 0.5
+            if share < _SHORTEST:
                 break
-            part *= 0.5
-        x, value, slope = x + part * step, moved, at
-    rates = np.linalg.eigvals(slope)
-    return Stationary(x, float(np.linalg.norm(step)), rates[np.argsort(-rates.real)], status)
+            there = flow(x + share * full)
+        if share < _SHORTEST:
+            break  # nothing is gained any more: at the end of digits, or stuck
+        x, (value, slope) = x + share * full, there
+    residual = float(np.max(np.abs(value)))
+    # a step of least length is also small where the slope is flat and the residual is not
+    allowed = _RESIDUAL * float(np.max(np.abs(slope))) * (1 + float(np.max(np.abs(x))))
+    is_found = residual <= allowed and step <= _CLOSE * (1 + float(np.max(np.abs(x))))
+    status = Status.converged if is_found else Status.max_steps
+    return Stationary(x, residual, step, _rates(slope), status)
 
 
-@eqx.filter_jit
-def _linearized(flow: Any, x: Array) -> tuple[Array, Array]:
-    return flow(x), jax.jacfwd(flow)(x)
+def _rates(slope: np.ndarray) -> np.ndarray:
+    found = np.linalg.eigvals(slope)
+    return found[np.argsort(-found.real)]
+
+
+def _nowhere(x: np.ndarray, status: Status) -> Stationary:
+    return Stationary(x, np.nan, np.nan, np.full(len(x), np.nan), status)

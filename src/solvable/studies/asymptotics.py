@@ -1,39 +1,27 @@
-"""`asymptotics`: where online learning ends, where it waits, and how fast it may be.
+"""`asymptotics`: where online learning ends, where it waits, and how fast it may be."""
 
-The stationary state is found by Newton's method from the end of a moderate integration, since the
-approach to it is slow; the plateau likewise, among states in which all students are alike.
-"""
-
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import brentq
 
-from solvable.bricks.channels.linear import Linear
-from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.online import Learning, OnlineOrder
-from solvable.bricks.online_flow import OnlineFlow, SymmetricFlow, is_symmetric
-from solvable.core.arguments import instance
+from solvable.bricks.online_modes import compressed
+from solvable.core.arguments import fail, instance
 from solvable.core.precision import require_x64
-from solvable.core.stationary import Stationary, stationary_point
 from solvable.core.status import Status
+from solvable.models import online_limits as limits
 from solvable.models.base import AbstractOnlineModel
-from solvable.models.online_sgd import OnlineSGD
 from solvable.studies.curve import Progress
 from solvable.studies.dynamics import require_learnable
 
-_FIRST, _GROWTH, _LONGEST = 100.0, 4.0, 3e4  # times of integration, in units of 1 / learning rate
-_TOLERANCE = 1e-8
-_NEAR = 0.1  # of the end of an integration: as far as Newton's method may lead from it
-_ALIKE = 0.1  # relative difference of two errors that are the same state's
-_NEUTRAL = 1e-8  # of the fastest rate: rates below it are rounding of zero
-_GAIN, _MOST = 1.3, 30  # learning rates that are tried for the largest: 1.3^k times the one asked
-_PERFECT, _ROUNDING = 1e-14, 1e-15  # errors that are rounding, and their rounding
+_GROUPS = (9, 12)  # of directions of the inputs, roughly and finely
+_LOWER = 1e-3  # by which learning must end below a plateau to escape from it
 _TELLS = 3
+_DRIFTING = (
+    "With both layers learned w -> a w, v -> v / a changes nothing, and noise makes w grow for "
+    "ever: this is the state at the scales that learning reaches first."
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +33,11 @@ class State:
         error_bound: of it.
         rate: of the slowest decay (negative), or of the escape from a plateau (positive).
         q, r, v: order parameters there.
-        status: converged, no_branch, unsupported, or how the search failed.
+        status: converged, no_branch, or how the search failed.
         note: what else there is to say.
+        escape_time: when the error, from this start, is halfway from the plateau's to the
+            stationary one; None where it is not.
+        escape_time_error: a bound on that.
     """
 
     generalization_error: float | None
@@ -57,11 +48,13 @@ class State:
     v: list[float] | None
     status: str
     note: str = ""
+    escape_time: float | None = None
+    escape_time_error: float | None = None
 
 
 @dataclass(frozen=True)
 class Limit:
-    """The largest learning rate, both layers' in proportion, at which perfect students stay so.
+    """The largest learning rate, both layers' in proportion, up to which learning ends.
 
     Attributes:
         value: eta; None if none was found.
@@ -82,10 +75,11 @@ class Asymptotics:
         model: its specification.
         stationary: where learning ends.
         small_rate: eta sigma^2 / 4 sum_k v_k^2 E g'_k^2, to which the stationary error tends for
-            small learning rates where the student can be perfect; None without label noise.
+            small learning rates where student and teacher become equal, and which for linear
+            networks is corrected to hold for all; None where they do not.
         plateau: where all students are alike; `no_branch` where that state is stable or absent.
-        largest_learning_rate: above it the stationary state without label noise, if the student
-            is perfect there, is unstable.
+        largest_learning_rate: up to which the state of small rates, without label noise if the
+            student is perfect then, is there and stable.
     """
 
     model: str
@@ -99,7 +93,7 @@ class Asymptotics:
         return asdict(self)
 
 
-def asymptotics(model: OnlineSGD, *, progress: Progress | None = None) -> Asymptotics:
+def asymptotics(model: AbstractOnlineModel, *, progress: Progress | None = None) -> Asymptotics:
     """Stationary error, plateau and largest stable learning rate of online learning.
 
     Args:
@@ -107,7 +101,7 @@ def asymptotics(model: OnlineSGD, *, progress: Progress | None = None) -> Asympt
         progress: called with (parts done, parts in all).
 
     Raises:
-        ValueError: if the model does not learn online, or a parameter is unset.
+        ValueError: if the model does not learn online, no layer does, or a parameter is unset.
 
     Source: goldt2019, saad1995.
 
@@ -121,157 +115,96 @@ def asymptotics(model: OnlineSGD, *, progress: Progress | None = None) -> Asympt
     require_x64()
     instance("model", model, AbstractOnlineModel, "one that learns online, as `OnlineSGD`")
     require_learnable(model)
-    parts = [0]
-
-    def done() -> None:
-        parts[0] += 1
-        if progress is not None:
-            progress(parts[0], _TELLS)
-
     learning, start = model.learning(), model.initial()
-    layers = (float(model.learning_rate) > 0, float(model.learning_rate_second) > 0)
-    flow = OnlineFlow(learning, start, *layers)
-    found, stationary, small = None, _drifting(model, layers), None
-    if stationary is None:
-        found = _attractor(flow, start)
-        stationary = _state(flow, found)
-        if found is not None and float(model.noise) > 0:
-            small = _small_rate(learning, flow.unpacked(jnp.asarray(found.point)))
-    done()
-    plateau = _plateau(flow, start)
-    done()
-    limit = Limit(None, None, Status.no_branch.name)
-    if found is not None:
-        limit = _largest(flow, found)
-    done()
-    return Asymptotics(repr(model), stationary, small, plateau, limit)
+    if max(float(learning.learning_rate), float(learning.learning_rate_second)) == 0:
+        raise fail("learning_rate", "be positive for one layer at least", 0.0)
+    problems = [_with_groups(learning, start, count) for count in _GROUPS]
+    rounds = problems[1:] if problems[0][0] is problems[1][0] else problems
+    found, done = [], 0
+    for few, order in rounds:
+        end = limits.stationary(few, order)
+        parts: list[Any] = []
+        for part in (_stationary, _plateau, _largest):
+            parts.append(part(few, order, end))
+            done += 1
+            if progress is not None:
+                progress(done, _TELLS * len(rounds))
+        found.append((*parts, limits.small_rate_error(few, end)))
+    stationary, plateau, largest, small = found[-1]
+    if len(found) > 1:
+        stationary, plateau, largest = (
+            _compared(fine, rough) for fine, rough in zip(found[1][:3], found[0][:3], strict=True)
+        )
+    return Asymptotics(repr(model), stationary, small, plateau, largest)
 
 
-def _drifting(model: OnlineSGD, layers: tuple[bool, bool]) -> State | None:
-    """What to say of networks whose scale moves from layer to layer for ever."""
-    homogeneous = isinstance(model.activation, ReLU | Linear)
-    if not (homogeneous and all(layers) and float(model.noise) > 0):
-        return None
-    note = (
-        "With both layers learned w -> a w, v -> v / a changes nothing, and noise makes w grow: "
-        "there is no stationary state."
+def _with_groups(
+    learning: Learning, start: OnlineOrder, count: int
+) -> tuple[Learning, OnlineOrder]:
+    """The same with fewer groups of directions, if there are more."""
+    if len(learning.modes.share) <= count:
+        return learning, start
+    return compressed(learning, start, count) or (learning, start)
+
+
+def _compared(fine: Any, rough: Any) -> Any:
+    """A result whose bounds hold what fewer groups change."""
+    pairs = {"generalization_error": "error_bound", "value": "error_bound"}
+    pairs["escape_time"] = "escape_time_error"
+    one, other, changes = asdict(fine), asdict(rough), {}
+    for name, bound in pairs.items():
+        if one.get(name) is not None and other[name] is not None:
+            changes[bound] = one[bound] + abs(one[name] - other[name])
+    return replace(fine, **changes)
+
+
+def _absent(status: Status) -> State:
+    return State(None, None, None, None, None, None, status.name)
+
+
+def _state(learning: Learning, found: limits.State, rate: float) -> State:
+    """A fixed point as plain numbers; an error that is rounding is none."""
+    q, r = learning.totals(found.order)
+    q, r, v = (np.asarray(x).tolist() for x in (q, r, found.order.v))
+    error = 0.0 if abs(found.error) < found.bound else found.error
+    return State(error, found.bound, rate, q, r, v, found.found.status.name)
+
+
+def _stationary(learning: Learning, start: OnlineOrder, end: limits.State) -> State:
+    """Where learning ends; its slowest rate leaves aside directions in which all stay."""
+    if end.found.status != Status.converged:
+        return _absent(end.found.status)
+    rate = limits.slowest(end.found, limits.flat_directions(end.found))
+    state = _state(learning, end, rate)
+    drifting = limits.coordinates(learning, start).gauged
+    return replace(state, note=_DRIFTING) if drifting and learning.noise > 0 else state
+
+
+def _plateau(learning: Learning, start: OnlineOrder, end: limits.State) -> State:
+    """The symmetric state if it is a saddle, and when this start leaves it."""
+    several = len(start.v) > 1 and float(learning.learning_rate) > 0
+    if not several or not limits.are_interchangeable(learning, start):
+        return _absent(Status.no_branch)
+    found = limits.stationary(learning, start, symmetric=True)
+    if found.found.status != Status.converged:
+        return _absent(Status.no_branch)
+    rate = limits.escape_rate(learning, found)
+    if rate <= 0:
+        return _absent(Status.no_branch)
+    state = _state(learning, found, rate)
+    if end.found.status != Status.converged or end.error > (1 - _LOWER) * found.error:
+        return state
+    time = limits.escape_time(learning, start, 0.5 * (found.error + end.error), rate)
+    return (
+        state if time is None else replace(state, escape_time=time[0], escape_time_error=time[1])
     )
-    return State(None, None, None, None, None, None, Status.unsupported.name, note)
 
 
-def _attractor(flow: OnlineFlow, start: OnlineOrder) -> Stationary | None:
-    """The stable stationary point nearest to the end of longer and longer integrations."""
-    from solvable.core.ode import integrate  # its import takes a second
-
-    time, order = _FIRST, start
-    rate = max(float(flow.learning.learning_rate), float(flow.learning.learning_rate_second))
-    while time <= _LONGEST:
-        path = integrate(flow.learning.drift, order, np.array([time / rate]), _TOLERANCE)
-        if path.status != Status.converged:
-            return None
-        order = jax.tree.map(lambda x: jnp.asarray(x[-1]), path.values)
-        end = np.asarray(flow.packed(order))
-        found = stationary_point(flow, end)
-        if found.status == Status.converged and found.is_stable:
-            near = np.linalg.norm(found.point - end) < _NEAR * np.linalg.norm(end)
-            errors = [float(_error(flow, jnp.asarray(x))) for x in (found.point, end)]
-            # a student shared by teachers moves on for long, although its error does not
-            if near or abs(errors[0] - errors[1]) < _ALIKE * abs(errors[1]):
-                return found
-        time *= _GROWTH
-    return None
-
-
-def _state(flow: OnlineFlow | SymmetricFlow, found: Stationary | None) -> State:
-    if found is None:
-        return State(None, None, None, None, None, None, Status.max_steps.name)
-    whole = flow.whole if isinstance(flow, SymmetricFlow) else flow
-    x = jnp.asarray(found.point)
-    error, slope = _with_slope(whole.learning, flow, x)
-    if float(error) < _PERFECT:
-        error, slope = jnp.zeros(()), 0 * slope
-    bound = float(jnp.linalg.norm(slope)) * found.error + _ROUNDING
-    order = flow.unpacked(x)
-    q, r = whole.learning.totals(order)
-    q, r, v = (np.asarray(y).tolist() for y in (q, r, order.v))
-    return State(float(error), bound, float(found.rates[0].real), q, r, v, found.status.name)
-
-
-def _plateau(flow: OnlineFlow, start: OnlineOrder) -> State:
-    """The symmetric state, its rate of escape among all states."""
-    from solvable.core.ode import integrate
-
-    none = State(None, None, None, None, None, None, Status.no_branch.name)
-    if len(start.v) < 2 or not is_symmetric(flow.learning, start.v):
-        return none
-    symmetric = SymmetricFlow(flow)
-    rate = max(float(flow.learning.learning_rate), float(flow.learning.learning_rate_second))
-    x = symmetric.packed(start)
-    path = integrate(symmetric, x, np.array([_FIRST / rate]), _TOLERANCE)
-    if path.status != Status.converged:
-        return none
-    found = stationary_point(symmetric, np.asarray(path.values)[-1])
-    if found.status != Status.converged:
-        return none
-    full = np.asarray(flow.packed(symmetric.unpacked(jnp.asarray(found.point))))
-    rates = np.linalg.eigvals(np.asarray(_jacobian(flow, jnp.asarray(full))))
-    escape = rates[np.argmax(rates.real)]
-    if not escape.real > _NEUTRAL * np.max(np.abs(rates)):
-        return none
-    return _state(symmetric, found._replace(rates=np.array([escape])))
-
-
-def _largest(flow: OnlineFlow, found: Stationary) -> Limit:
-    """Where a rate of the state without label noise, which does not move, becomes positive."""
-    silent = eqx.tree_at(lambda x: x.learning.noise, flow, jnp.zeros(()))
-    perfect = stationary_point(silent, found.point)
-    x = jnp.asarray(perfect.point)
-    if perfect.status != Status.converged or float(_error(silent, x)) > _PERFECT:
-        return Limit(None, None, Status.no_branch.name)
-
-    def growth(log_gain: float) -> float:
-        rates = np.linalg.eigvals(np.asarray(_jacobian(_faster(silent, log_gain), x)))
-        moving = np.abs(rates) > _NEUTRAL * np.max(np.abs(rates))
-        return float(np.max(rates[moving].real))
-
-    gains = np.log(_GAIN) * np.arange(_MOST)
-    values = (growth(float(gain)) for gain in gains)
-    above = next((k for k, value in enumerate(values) if value > 0), 0)
-    if above == 0:  # unstable already, or never
-        return Limit(None, None, Status.no_branch.name)
-    root: Any = brentq(growth, gains[above - 1], gains[above], xtol=1e-12)
-    value = float(flow.learning.learning_rate) * float(np.exp(root))
-    return Limit(value, 10 * _NEUTRAL * value, Status.converged.name)
-
-
-def _faster(flow: OnlineFlow, log_gain: float) -> OnlineFlow:
-    """The flow at both learning rates times a gain."""
-    gain = jnp.asarray(np.exp(log_gain))
-
-    def rates(x: OnlineFlow) -> tuple[Any, Any]:
-        return x.learning.learning_rate, x.learning.learning_rate_second
-
-    return eqx.tree_at(rates, flow, tuple(gain * x for x in rates(flow)))
-
-
-def _small_rate(learning: Learning, order: OnlineOrder) -> float:
-    """eta sigma^2 / 4 sum_k v_k^2 E g'_k^2 (Goldt et al. 2019)."""
-    c, s = learning.fields(order)
-    slopes = learning.averages.at(c, s, len(order.v)).slopes
-    own = jnp.sum(order.v**2 * jnp.diagonal(slopes))
-    return float(0.25 * learning.learning_rate * learning.noise**2 * own)
-
-
-@eqx.filter_jit
-def _error(flow: OnlineFlow, x: Any) -> Any:
-    return flow.learning.generalization_error(flow.unpacked(x))
-
-
-@eqx.filter_jit
-def _with_slope(learning: Learning, flow: Any, x: Any) -> tuple[Any, Any]:
-    return jax.value_and_grad(lambda x: learning.generalization_error(flow.unpacked(x)))(x)
-
-
-@eqx.filter_jit
-def _jacobian(flow: Any, x: Any) -> Any:
-    return jax.jacfwd(flow)(x)
+def _largest(learning: Learning, start: OnlineOrder, end: limits.State) -> Limit:
+    """The end of the branch of small rates."""
+    found = limits.largest_rate(learning, start)
+    return (
+        Limit(None, None, Status.no_branch.name)
+        if found is None
+        else Limit(*found, Status.converged.name)
+    )
