@@ -50,12 +50,14 @@ def _squares(c: Array, s: Array, K: int) -> Array:
     L = a * b - cross**2
     to_i, to_k = c[i], c[k]  # (pairs, n)
     width = jnp.sqrt(L * wide - to_k**2 * a - to_i**2 * b + 2 * cross * to_i * to_k)
-    # covariances of j and l given i and k, over their widths: from here on (pairs, n, n)
+    # covariances of j <= m given i and k, over their widths: from here on (pairs, pairs)
+    j, m = np.triu_indices(len(c))
     at_i, at_k = to_i / width, to_k / width
     with_i, with_k = cross * at_k - b * at_i, cross * at_i - a * at_k
-    direct = (L / width)[:, :, None] * c / width[:, None, :]
-    given = direct + at_i[:, :, None] * with_i[:, None, :] + at_k[:, :, None] * with_k[:, None, :]
-    found = 4 / np.pi**2 / jnp.sqrt(L[:, 0]) * (_arcsin(given) @ s @ s)
+    direct = L * c[j, m] / (width[:, j] * width[:, m])
+    given = direct + at_i[:, j] * with_i[:, m] + at_k[:, j] * with_k[:, m]
+    both = np.where(j == m, 1.0, 2.0) * s[j] * s[m]
+    found = 4 / np.pi**2 / jnp.sqrt(L[:, 0]) * (_arcsin(given) @ both)
     place = np.zeros((K, K), dtype=int)
     place[i, k] = place[k, i] = np.arange(len(i))
     return found[place]
