@@ -36,6 +36,17 @@ def test_simulations_stand_beside_it_and_are_made_again(answer, solvable, folder
     assert "generalization_error (simulated)" in out
 
 
+def test_random_starts_stand_beside_it(answer, solvable):
+    options = ["--times", "0.5,2", "--starts", "5", "--size", "80"]
+    found = answer("dynamics", SPEC, *options)["starts"]
+    assert np.shape(found["generalization_error"]) == (5, 2)
+    assert np.shape(found["q"]) == (5, 2, 2, 2)
+    assert found["status"] == ["converged"] * 5
+    code, out, err = solvable("dynamics", SPEC, *options, "--quiet")
+    assert (code, err) == (0, "")
+    assert "5 random starts" in out
+
+
 @pytest.mark.parametrize(
     ("spec", "options", "named"),
     [

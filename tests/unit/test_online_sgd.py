@@ -5,6 +5,7 @@ import pytest
 
 import solvable as sv
 from solvable import io
+from solvable.core.randomness import key_for
 from solvable.core.status import Status
 
 TWO = dict(q0=[[0.2, 0], [0, 0.25]], r0=[[0.01, 0], [0, 0.02]], learning_rate=0.5, noise=0.1)
@@ -127,6 +128,50 @@ def test_an_error_lost_to_rounding_is_left_out():
     assert int(found.status) == Status.precision_loss
     assert found.sizes["time"] == 2
     assert np.all(found.generalization_error > 0)
+
+
+def test_random_starts_are_those_of_finite_networks():
+    """R of w = a phi + noise has variance (q0 - a t a^T)_kk t_mm / N; Q has the mean q0."""
+    T = np.array([[1.0, 0.3], [0.3, 0.8]])
+    model = sv.OnlineSGD(
+        activation=sv.Erf(), q0=[[0.5, 0.1], [0.1, 0.4]], r0=[[0.2, 0.0], [0.1, 0.3]], t=T
+    )
+    size, count = 50, 2000
+    starts = [model.random_start(key_for(0, "start", k), size) for k in range(count)]
+    r, q = (np.array([getattr(x, name) for x in starts]) for name in ("r0", "q0"))
+    left = model.q0 - model.r0 @ np.linalg.inv(T) @ model.r0.T
+    spread = np.outer(np.diag(left), np.diag(T)) / size
+    assert np.all(np.abs(r.mean(0) - model.r0) < 4 * np.sqrt(spread / count))
+    np.testing.assert_allclose(r.var(0), spread, rtol=4 * (2 / count) ** 0.5)
+    assert np.all(np.abs(q.mean(0) - model.q0) < 4 * q.std(0) / count**0.5)
+    whole = [np.block([[x.q0, x.r0], [x.r0.T, T]]) for x in starts]
+    assert np.linalg.eigvalsh(np.array(whole)).min() > 0
+
+
+def test_curves_of_many_starts_are_those_of_each():
+    model = sv.OnlineSGD(activation=sv.Erf(), **TWO)
+    found = sv.dynamics(model, TIMES, starts=3, size=40, seed=5)
+    for k in range(3):
+        start = model.random_start(key_for(5, "start", repr(model), 40, k), 40)
+        alone = sv.dynamics(start, TIMES)
+        for name in ("generalization_error", "q", "r", "v"):
+            np.testing.assert_allclose(found[f"{name}_starts"][k], alone[name], rtol=1e-8)
+    np.testing.assert_array_equal(found.generalization_error, curve().generalization_error)
+
+
+def test_starts_that_run_away_are_counted():
+    model = sv.OnlineSGD(
+        activation=sv.Linear(), q0=[[0.2]], r0=[[0.1]], learning_rate=2.5, noise=0.1
+    )
+    found = sv.dynamics(model, [1.0, 200.0], starts=2, size=40)
+    assert np.all(found.start_status == Status.left_domain)
+    assert np.all(np.isfinite(found.generalization_error_starts[:, : found.sizes["time"]]))
+    assert "learning rate" in found.attrs["advice"]
+
+
+def test_a_student_may_begin_as_its_teacher():
+    found = curve(q0=np.eye(2), r0=np.eye(2), noise=0.0)
+    assert np.all(found.generalization_error < 1e-15)
 
 
 def test_a_specification_reads_back():

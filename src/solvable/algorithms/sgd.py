@@ -107,6 +107,24 @@ def correlated(
     return a @ phi + noise
 
 
+def random_overlaps(
+    rng: np.random.Generator,
+    size: int,
+    q: Float[np.ndarray, "K K"],
+    r: Float[np.ndarray, "K M"],
+    t: Float[np.ndarray, "M M"],
+) -> tuple[Float[np.ndarray, "K K"], Float[np.ndarray, "K M"]]:
+    """w w^T / N and w phi^T / N of random w, whose means are q and r, beside phi phi^T / N = t.
+
+    Without loss of generality phi = sqrt(N t) lies along the first axes.
+    """
+    a, root = r @ np.linalg.pinv(t), _root(t)
+    w = _root(q - a @ t @ a.T) @ rng.standard_normal((len(q), size))
+    w[:, : len(t)] += size**0.5 * a @ root
+    found = w @ w.T / size
+    return 0.5 * (found + found.T), w[:, : len(t)] @ root / size**0.5
+
+
 def drawn_teacher(
     rng: np.random.Generator, source: AbstractSource, t: Float[np.ndarray, "M M"]
 ) -> Float[np.ndarray, "M seen"]:

@@ -47,6 +47,12 @@ Annealing = Annotated[
 Simulate = Annotated[
     bool, typer.Option("--simulate", help="Also run the dynamics at finite size.")
 ]
+Starts = Annotated[
+    str | None,
+    typer.Option(
+        "--starts", metavar="COUNT", help="Also from so many random networks of N = size."
+    ),
+]
 
 
 def dynamics(
@@ -57,6 +63,7 @@ def dynamics(
     waiting: Waiting = None,
     annealing: Annealing = None,
     simulate: Simulate = False,
+    starts: Starts = None,
     size: Size = "500",
     instances: Instances = "8",
     json: Json = False,
@@ -85,6 +92,7 @@ def dynamics(
         ),
         "size": whole("size", size, low=2),
         "instances": whole("instances", instances, low=1),
+        "starts": None if starts is None else whole("starts", starts, low=1),
         "seed": whole("seed", seed, low=0),
     }
     desk = Desk(json, out, quiet)

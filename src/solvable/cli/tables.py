@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_ROWS = 60
+_STARTS, _QUANTILES = "generalization_error_starts", (0.1, 0.5, 0.9)
 
 
 def number(value: Any) -> str:
@@ -289,8 +290,12 @@ def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
         row = [number(float(at[name])) for name in ("time", *names, "error_bound")]
         for name in simulated:
             row.append(plus_minus(*(float(at[f"{name}_{x}"]) for x in ("mean", "standard_error"))))
+        if "start" in dataset.dims:
+            row.append("{} .. {} .. {}".format(*map(number, _low_to_high(at[_STARTS].values))))
         rows.append(row)
     columns = ["time", *names, "error bound", *(f"{name} (simulated)" for name in simulated)]
+    if "start" in dataset.dims:
+        columns.append(f"{dataset.sizes['start']} random starts: 10 %, median, 90 %")
     attrs, status = dataset.attrs, Status(int(dataset["status"]))
     title = heading(dataset)
     if "temperature" in attrs:
@@ -299,22 +304,29 @@ def dynamics(dataset: xr.Dataset, width: int = 200) -> list[Any]:
     notes = [footnote(f"status: {status.name}")]
     if not status.is_answer:
         notes = [footnote(f"status: {status.name}: {attrs.get('advice', status.advice)}")]
-    elif "experiment_status" in dataset:
-        notes += _ends_of_runs(dataset)
+    else:
+        notes += _ends_of_runs(dataset, "experiment_status", "simulation")
+        notes += _ends_of_runs(dataset, "start_status", "random starts")
     if step > 1:
         notes.append(footnote(f"One in {step} times is shown; --json and --out give all of them."))
     return [Text(title), table(columns, rows), *notes]
 
 
-def _ends_of_runs(dataset: xr.Dataset) -> list[Text]:
-    """How many runs of a simulation ended early, and what to do."""
-    codes = dataset["experiment_status"].values
+def _low_to_high(values: Any) -> list[float]:
+    """Quantiles of those that got here."""
+    found = values[np.isfinite(values)]
+    return np.quantile(found, _QUANTILES).tolist() if len(found) else [math.nan] * 3
+
+
+def _ends_of_runs(dataset: xr.Dataset, name: str, what: str) -> list[Text]:
+    """How many runs ended early, and what to do."""
+    codes = dataset[name].values if name in dataset else np.zeros(0, np.int8)
     failed = codes[~answered(codes)]
     if not len(failed):
         return []
     worst = Status(int(failed.max()))
     advice = dataset.attrs.get("advice", worst.advice)
-    return [footnote(f"simulation: {len(failed)} of {len(codes)} runs {worst.name}: {advice}")]
+    return [footnote(f"{what}: {len(failed)} of {len(codes)} runs {worst.name}: {advice}")]
 
 
 def relaxation(dataset: xr.Dataset, width: int = 200) -> list[Any]:

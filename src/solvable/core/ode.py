@@ -1,6 +1,7 @@
 """Ordinary differential equations with error control: what was reached, and how it ended."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import diffrax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from solvable.core.parallel import in_threads
 from solvable.core.status import Status
 
 LARGEST = 1e8  # of an order parameter: beyond it a solution has run away
@@ -49,12 +51,47 @@ def integrate(
         most_steps: after so many the run ends.
     """
     found = solved(drift, start, jnp.asarray(times), jnp.asarray(tolerance), most_steps)
-    values, ended, steps = jax.tree.map(np.asarray, found)
-    finite = np.ones(len(times), dtype=bool)
+    return _path(*jax.tree.map(np.asarray, found))
+
+
+def integrate_many(
+    drift: Callable[[Any], Any],
+    starts: Sequence[Any],
+    times: Float[np.ndarray, " t"],
+    tolerance: float = 1e-8,
+    most_steps: int = MOST_STEPS,
+) -> list[Path]:
+    """The solutions from many starts, side by side: `integrate` of each.
+
+    Args:
+        drift, times, tolerance, most_steps: as in `integrate`.
+        starts: x(0) of each.
+    """
+    count = len(starts)
+    if count == 1:
+        return [integrate(drift, starts[0], times, tolerance, most_steps)]
+    stacked = jax.tree.map(lambda *x: np.stack(x), *starts)
+    lanes = -(-count // min(count, os.cpu_count() or 1))
+
+    def part(first: int) -> Any:
+        some = np.minimum(np.arange(first, first + lanes), count - 1)
+        these = jax.tree.map(lambda x: jnp.asarray(x[some]), stacked)
+        found = solved_many(drift, these, jnp.asarray(times), jnp.asarray(tolerance), most_steps)
+        return jax.tree.map(np.asarray, found)
+
+    parts = in_threads(part, range(0, count, lanes))
+    found = jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
+    return [_path(*jax.tree.map(lambda x, k=k: x[k], found)) for k in range(count)]
+
+
+def _path(values: Any, ended: np.ndarray, steps: np.ndarray) -> Path:
+    """What counts of a solution."""
+    times = len(jax.tree.leaves(values)[0])
+    finite = np.ones(times, dtype=bool)
     for leaf in jax.tree.leaves(values):
-        finite &= np.all(np.isfinite(leaf.reshape(len(times), -1)), axis=1)
-    reached = len(times) if finite.all() else int(np.argmin(finite))
-    status = Status.converged if reached == len(times) else Status(int(ended))
+        finite &= np.all(np.isfinite(leaf.reshape(times, -1)), axis=1)
+    reached = times if finite.all() else int(np.argmin(finite))
+    status = Status.converged if reached == times else Status(int(ended))
     return Path(values, reached, status, int(steps))
 
 
@@ -87,3 +124,11 @@ def solved(
     left = solution.result == diffrax.RESULTS.event_occurred
     status = jnp.where(left, int(Status.left_domain), int(Status.max_steps))
     return solution.ys, status, solution.stats["num_steps"]
+
+
+@eqx.filter_jit
+def solved_many(
+    drift: Any, starts: Any, times: Array, tolerance: Array, most_steps: int
+) -> tuple[Any, Array, Array]:
+    """The same for many starts: each has steps of its own."""
+    return jax.vmap(lambda start: solved(drift, start, times, tolerance, most_steps))(starts)

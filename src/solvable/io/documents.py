@@ -161,6 +161,11 @@ def _dynamics(dataset: xr.Dataset) -> dict[str, Any]:
         }
     if "experiment_status" in dataset:
         found["experiment_status"] = statuses(dataset["experiment_status"].values)
+    if "start_status" in dataset:
+        end = "_starts"
+        names = [str(name) for name in dataset.data_vars if str(name).endswith(end)]
+        found["starts"] = {name.removesuffix(end): dataset[name].values for name in names}
+        found["starts"]["status"] = statuses(dataset["start_status"].values)
     return found
 
 

@@ -182,6 +182,10 @@ class AbstractOnlineModel(Specification):
         """The order parameters at time 0."""
 
     @abstractmethod
+    def random_start(self, key: PRNGKeyArray, size: int) -> "AbstractOnlineModel":
+        """The same model from a random network of a finite size."""
+
+    @abstractmethod
     def simulate(
         self,
         key: PRNGKeyArray,

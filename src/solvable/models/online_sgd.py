@@ -16,6 +16,7 @@ from solvable.algorithms.sgd import (
     correlated,
     drawn_teacher,
     learn,
+    random_overlaps,
     single,
 )
 from solvable.bricks.activations import averages_of
@@ -197,7 +198,7 @@ class OnlineSGD(AbstractOnlineModel):
         a = self.r0 @ np.linalg.pinv(T) / (share @ signal)
         along = a @ T @ a.T
         alike = (self.q0 - share @ (variance * signal) * along) / (share @ variance)
-        if np.linalg.eigvalsh(alike)[0] < -_INDEFINITE * np.trace(alike):
+        if np.linalg.eigvalsh(alike)[0] < -_INDEFINITE * np.trace(self.q0):
             raise fail("r0", "be smaller beside `q0` for these inputs", self.r0.tolist())
         each = signal[:, None, None]
         v = np.ones(len(alike)) if self.v0 is None else self.v0
@@ -206,6 +207,23 @@ class OnlineSGD(AbstractOnlineModel):
             r=jnp.asarray(each * (a @ T)),
             v=jnp.asarray(v),
         )
+
+    def random_start(self, key: PRNGKeyArray, size: int) -> "OnlineSGD":
+        """From w_k of N = size independent components, q0 and r0 their mean overlaps.
+
+        q0 and r0 of a finite network differ from these by O(1 / sqrt(N)).
+
+        Raises:
+            ValueError: if the size is below K + 2 M.
+        """
+        self._require_size(size)
+        found = random_overlaps(numpy_generator(key), size, self.q0, self.r0, self._teacher())
+        return eqx.tree_at(lambda x: (x.q0, x.r0), self, found)
+
+    def _require_size(self, size: int) -> None:
+        K, M = self.r0.shape
+        if size < K + 2 * M:
+            raise fail("size", f"be at least {K + 2 * M}, for so many independent vectors", size)
 
     def simulate(
         self,
@@ -222,9 +240,7 @@ class OnlineSGD(AbstractOnlineModel):
         Raises:
             ValueError: if r0 is too large beside q0 at this size, or the size below K + 2 M.
         """
-        K, M = self.r0.shape
-        if size < K + 2 * M:
-            raise fail("size", f"be at least {K + 2 * M}, for so many independent vectors", size)
+        self._require_size(size)
         rng = numpy_generator(fold(key, "network"))
         source = self.input_law().source(fold(key, "inputs"), size, self.teacher_on)
         learning = self.learning()

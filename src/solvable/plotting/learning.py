@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from solvable import io
 from solvable.plotting.series import COLORS, dress_time, time_line, time_points
-from solvable.plotting.style import BLUE, VERMILION, new_figure
+from solvable.plotting.style import BLUE, SKY, VERMILION, new_figure
 
 _MOST = 6  # lines of a kind in a panel
 _ERROR = r"generalization error, $\langle\Delta^2\rangle / 2$"
@@ -33,11 +33,16 @@ def learning_figure(dataset: xr.Dataset) -> Figure:
 def error_lines(ax: Axes, data: xr.Dataset) -> None:
     """The generalization error: theory, and a simulation's points."""
     name = "generalization_error"
+    if f"{name}_starts" in data:
+        lines = ax.plot(
+            data["time"], data[f"{name}_starts"].T, color=SKY, linewidth=0.6, alpha=0.6
+        )
+        lines[0].set_label(f"{len(lines)} random starts")
     time_line(ax, data, name, color=BLUE, label="infinite dimension")
     time_points(ax, data, name, color=VERMILION, label="simulation")
     dress_time(ax, data)
     ax.set(yscale="log", xlabel=_TIME, ylabel=_ERROR)
-    if io.measured(data):
+    if io.measured(data) or f"{name}_starts" in data:
         ax.legend(loc="best")
 
 

@@ -28,6 +28,7 @@ def dynamics(
     simulate: bool = False,
     size: int | None = None,
     instances: int | None = None,
+    starts: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
@@ -46,7 +47,9 @@ def dynamics(
         annealing: None, or (C, tau): deltap of the dynamics is 1 + C exp(-t / tau) times too high.
         tolerance: of a field's overlap, relative, default 1e-4; of a network's steps, 1e-11.
         simulate: also run `instances` (8) of size N = `size` (500), each from its own start.
-        size, instances, seed: of the simulation.
+        starts: of a network only, how many solutions from random overlaps, those of networks of N
+            = `size` independent components with `q0` and `r0` as their means, are added.
+        size, instances, seed: of the simulation, and of random starts.
         progress: called with (parts done, parts in all).
 
     Returns:
@@ -54,7 +57,8 @@ def dynamics(
         simulated, `<observable>_mean` and `_standard_error`. Of a field: `overlap`, `mu`,
         `energy`, `energy_matrix`, `energy_tensor`, their `error_bound`, and `correlation`,
         `response`, `integrated_response` (waiting, time); of a network `generalization_error`
-        with its relative `error_bound`, `q`, `r`, `v`.
+        with its relative `error_bound`, `q`, `r`, `v`, with `starts` also `<observable>_starts`
+        (start, time, ...) and their `start_status`; NaN at times that one did not reach.
 
     Raises:
         ValueError: if an argument is out of its range or not for such a model, or one is unset.
@@ -73,9 +77,10 @@ def dynamics(
     of_fields: dict[str, Any] = {"temperature": temperature, "annealing": annealing}
     of_fields |= {"initial_overlap": initial_overlap, "waiting": waiting}
     if isinstance(model, AbstractDynamicsModel):
+        _refuse(model, {"starts": starts})
         return langevin.follow(model, times, **of_fields, **common)
     _refuse(model, of_fields)
-    return online.follow(model, times, **common)
+    return online.follow(model, times, starts=starts, **common)
 
 
 def _refuse(model: Any, arguments: dict[str, Any]) -> None:

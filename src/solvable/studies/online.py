@@ -1,5 +1,6 @@
 """Online learning in time: order parameters of stochastic gradient descent."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -43,6 +44,7 @@ def follow(
     simulate: bool = False,
     size: Any = None,
     instances: Any = None,
+    starts: Any = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
@@ -58,13 +60,18 @@ def follow(
         "simulate": simulate,
         "size": integer("size", 500 if size is None else size, low=2),
         "instances": integer("instances", 8 if instances is None else instances, low=1),
+        "starts": integer("starts", 0 if starts is None else starts, low=0),
     }
-    parts = asked["instances"] + 1 if simulate else 1
-    data = _theory(model, asked, part_of(progress, 0, parts))
+    parts = 1 + (asked["starts"] > 0) + (asked["instances"] if simulate else 0)
+    (data,) = _theory(model.learning(), [model.initial()], asked, part_of(progress, 0, parts))
+    if asked["starts"]:
+        tell = part_of(progress, 1, parts)
+        data = data.assign(_from_random_starts(model, asked, seed, data, tell))
     if simulate:
         data = data.assign(_simulated(model, asked, seed, data, progress))
     data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
-    ends = [int(data["status"]), *np.ravel(data.get("experiment_status", []))]
+    names = ("status", "start_status", "experiment_status")
+    ends = [code for name in names for code in np.ravel(data.get(name, []))]
     if Status.left_domain in ends:
         data.attrs["advice"] = RAN_AWAY
     return data
@@ -78,22 +85,32 @@ def checked_times(times: Any) -> np.ndarray:
     return found
 
 
-def _theory(model: AbstractOnlineModel, asked: dict[str, Any], tell: Any) -> "xr.Dataset":
+def _theory(
+    learning: Learning, starts: list[OnlineOrder], asked: dict[str, Any], tell: Any
+) -> "list[xr.Dataset]":
+    """One data set for each start."""
+    from solvable.core.ode import integrate_many  # its import takes a second
+
+    problems = (learning, learning.coarser())
+    both = []
+    for k, problem in enumerate(problems):
+        tolerance = asked["tolerance"] * (_COARSER if k else 1.0)
+        both.append(integrate_many(problem.drift, starts, asked["times"], tolerance))
+        tell(0.5 * (k + 1))
+    return [_curve(problems, paths, asked) for paths in zip(*both, strict=True)]
+
+
+def _curve(
+    problems: tuple[Learning, Learning], paths: "tuple[Path, ...]", asked: dict[str, Any]
+) -> "xr.Dataset":
+    """What is known of a solution from a finer and a coarser one."""
     import xarray as xr
 
-    from solvable.core.ode import integrate  # its import takes a second
-
-    learning, start = model.learning(), model.initial()
-    paths: list["Path"] = []
-    for k, problem in enumerate((learning, learning.coarser())):
-        tolerance = asked["tolerance"] * (_COARSER if k else 1.0)
-        paths.append(integrate(problem.drift, start, asked["times"], tolerance))
-        tell(0.5 * (k + 1))
     reached = min(path.reached for path in paths)
     times = asked["times"][:reached]
     fine, coarse = (
         _observed(problem, jax.tree.map(lambda x: x[:reached], path.values))
-        for problem, path in zip((learning, learning.coarser()), paths, strict=True)
+        for problem, path in zip(problems, paths, strict=True)
     )
     error, rough = (np.asarray(x["generalization_error"]) for x in (fine, coarse))
     bound = np.maximum(np.abs(error - rough), _ROUNDING * np.asarray(fine["size"]))
@@ -108,6 +125,25 @@ def _theory(model: AbstractOnlineModel, asked: dict[str, Any], tell: Any) -> "xr
         "status": ((), np.int8(status)),
     }
     return xr.Dataset(columns, coords={"time": times}).isel(time=slice(0, kept))
+
+
+def _from_random_starts(
+    model: AbstractOnlineModel,
+    asked: dict[str, Any],
+    seed: int,
+    theory: "xr.Dataset",
+    tell: Callable[[float], None],
+) -> dict[str, Any]:
+    """Solutions from the overlaps of random networks of a finite size."""
+    keys = [key_for(seed, "start", repr(model), asked["size"], n) for n in range(asked["starts"])]
+    models = [model.random_start(key, asked["size"]) for key in keys]
+    curves = _theory(model.learning(), [x.initial() for x in models], asked, tell)
+    status = np.array([int(x["status"]) for x in curves], np.int8)
+    columns: dict[str, Any] = {"start_status": ("start", status)}
+    for name, dims in DIMENSIONS.items():
+        values = np.array([_filled(x[name].values, theory[name].shape) for x in curves])
+        columns[f"{name}_starts"] = (("start", "time", *dims), values)
+    return columns
 
 
 def _simulated(
@@ -139,11 +175,11 @@ def _filled(values: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """A column with NaN, no number, at the times that a network which ran away did not reach."""
     found = np.full(shape, np.nan)
     if values is not None:
-        found[: len(values)] = values
+        found[: len(values)] = values[: len(found)]
     return found
 
 
-def _worse(paths: "list[Path]") -> Status:
+def _worse(paths: "tuple[Path, ...]") -> Status:
     """How the finer solution ended, or the coarser one if only that ended early."""
     return next((x.status for x in paths if x.status != Status.converged), Status.converged)
 
