@@ -18,6 +18,9 @@ WITHOUT_THRESHOLDS = (
     "generative-phase-diagram",
     "lamp-images",
     "lamp-spectrum",
+    "online-sgd",
+    "online-sgd-asymptotics",
+    "plateau",
     "hidden-manifold",
     "hidden-manifold-versus-images",
     "independent-students",
@@ -98,6 +101,9 @@ def test_thresholds_of_generated_spikes(made):
 
 def test_students_on_manifolds_and_images(made):
     """On theory; a plateau on isotropic inputs; one function there, elsewhere only where seen."""
+    assert 0.2 < made("online-sgd").comparison.number < 0.8
+    assert 1 < made("online-sgd-asymptotics").comparison.number < 1.1
+    assert made("plateau").comparison.number == pytest.approx(1, abs=0.05)
     assert made("hidden-manifold").comparison.number < 0.06
     assert made("hidden-manifold-versus-images").comparison.number > 0.5
     images = io.read(made("hidden-manifold-versus-images").files[0]).isel(task=-1)

@@ -11,13 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import solvable as sv
 from solvable.gallery.base import Comparison, Progress
+from solvable.gallery.learning_curves import (
+    ERROR_LABEL,
+    TIME_LABEL,
+    apart,
+    curves,
+    draw,
+    draw_overlaps,
+    summary,
+)
 from solvable.plotting import new_figure
 from solvable.plotting.series import COLORS
 
@@ -28,8 +35,6 @@ CARD = dict(
     rigour="replica",
     references=["goldt2020", "saad1995"],
 )
-
-_KEPT = ["generalization_error", "q", "r"]
 
 
 def settings(quick: bool = False) -> dict[str, Any]:
@@ -57,24 +62,9 @@ def _model(settings: Mapping[str, Any], ratio: float | None) -> sv.OnlineSGD:
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
     """Errors and order parameters (inputs, time), theory and simulation."""
-    parts, ratios = [], settings["ratios"]
-    for number, ratio in enumerate(ratios):
-        progress(f"D / N = {ratio or 'isotropic'}", number / len(ratios))
-        found = sv.dynamics(
-            _model(settings, ratio),
-            np.geomspace(*settings["times"]),
-            simulate=True,
-            size=settings["size"],
-            instances=settings["instances"],
-            seed=seed,
-        )
-        names = [f"{name}{end}" for name in _KEPT for end in ("", "_mean", "_standard_error")]
-        parts.append(found[[*names, "error_bound", "status", "experiment_status"]])
-    labels = xr.Variable("inputs", [_label(ratio) for ratio in ratios])
-    data: Any = xr.concat(parts, labels, combine_attrs="drop")
-    data.attrs = {"kind": "online", "size": settings["size"], "instances": settings["instances"]}
-    data.attrs["learning_rate"] = settings["learning_rate"]
-    return data
+    models = {_label(ratio): _model(settings, ratio) for ratio in settings["ratios"]}
+    data = curves(models, "inputs", settings, seed, progress)
+    return data.assign_attrs(learning_rate=settings["learning_rate"])
 
 
 def _label(ratio: float | None) -> str:
@@ -86,18 +76,14 @@ def make_picture(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(1, 2, panel=(6.0, 4.4))
     left, right = axes[0]
     for color, name in zip(COLORS, data["inputs"].values, strict=False):
-        _drawn(left, data.sel(inputs=name), "generalization_error", color, str(name))
-    left.set(yscale="log", ylabel=r"generalization error, $\langle\Delta^2\rangle / 2$")
+        draw(left, data.sel(inputs=name), "generalization_error", color, str(name))
+    left.set(yscale="log", ylabel=ERROR_LABEL)
     last = data.isel(inputs=-1)
-    places = [("r", 0, 0), ("r", 0, 1), ("r", 1, 1), ("q", 0, 0), ("q", 0, 1)]
-    for color, (name, k, m) in zip(COLORS, places, strict=False):
-        other = "teacher" if name == "r" else "student_other"
-        label = f"${name.upper()}_{{{k + 1}{m + 1}}}$"
-        _drawn(right, last.isel({"student": k, other: m}), name, color, label)
+    draw_overlaps(right, last, COLORS)
     right.set(ylabel="overlaps of fields")
     right.set_title(f"inputs on a manifold, {last['inputs'].item()}")
     for ax in (left, right):
-        ax.set(xscale="log", xlabel="time $t$ = examples / $N$")
+        ax.set(xscale="log", xlabel=TIME_LABEL)
         ax.legend(loc="best")
     attrs = data.attrs
     figure.suptitle(
@@ -108,41 +94,16 @@ def make_picture(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _drawn(ax: Axes, data: xr.Dataset, name: str, color: str, label: str) -> None:
-    """Theory as a line, the simulation as points of the same color."""
-    ax.plot(data["time"], data[name], color=color, label=label)
-    mean, error = data[f"{name}_mean"], data[f"{name}_standard_error"]
-    ax.errorbar(
-        data["time"], mean, error, color=color, marker="o", markersize=3.5, linestyle="none"
-    )
-
-
-def _apart(data: xr.Dataset) -> xr.DataArray:
-    """Mean of |ln (simulated / predicted error)| in time, where the error is above 1e-3."""
-    error = data["generalization_error"]
-    apart: Any = np.abs(np.log(data["generalization_error_mean"] / error))
-    return apart.where(error > 1e-3).mean("time")
-
-
 def compare(data: xr.Dataset) -> Comparison:
     """How far the simulation of a manifold is from theory."""
-    apart = _apart(data).where(data["inputs"] != _label(None))
+    distance = apart(data).where(data["inputs"] != _label(None))
     return Comparison(
-        float(apart.mean()),
+        float(distance.mean()),
         f"mean |ln| of the simulated error (N = {data.attrs['size']}) over the predicted one, "
         "inputs on a manifold",
     )
 
 
 def summarize(data: xr.Dataset) -> str:
-    """Errors in the middle and at the end of learning."""
-    lines = ["    inputs          error at last time   simulated            distance in ln"]
-    for name, apart in zip(data["inputs"].values, _apart(data).values, strict=True):
-        last = data.sel(inputs=name).isel(time=-1)
-        mean, bar = (float(last[f"generalization_error_{x}"]) for x in ("mean", "standard_error"))
-        words = str(name).replace("$", "")
-        lines.append(
-            f"    {words:<14} {float(last['generalization_error']):>18.5f}   {mean:.5f} "
-            f"+- {bar:.5f}   {apart:>12.4f}"
-        )
-    return "\n".join(lines)
+    """Errors at the end of learning."""
+    return summary(data, "inputs")

@@ -116,6 +116,13 @@ def stationary(learning: Learning, start: OnlineOrder, symmetric: bool = False) 
     return _measured(learning, at, found)
 
 
+def fixed_point(learning: Learning, near: OnlineOrder) -> State:
+    """The fixed point next to given order parameters, whether learning ends there or leaves it."""
+    at = coordinates(learning, near)
+    start = np.asarray(at.entries(near), dtype=float)
+    return _measured(learning, at, newton(flow_of(learning, at), start))
+
+
 def _settled(learning: Learning, at: Coordinates, x: np.ndarray) -> np.ndarray:
     """Where scales that drift for ever are, once the error is that of what they leave fixed."""
     free, held = flow_of(learning, at.ungauged()), flow_of(learning, at)
