@@ -33,6 +33,12 @@ MODELS = {
         learning_rate=0.3,
         inputs=sv.HiddenManifold(function="sign", ratio=0.5),
     ),
+    "rectified manifold": sv.OnlineSGD(
+        activation=sv.Erf(),
+        **START,
+        learning_rate=0.5,
+        inputs=sv.HiddenManifold(function="relu", ratio=0.5, features=[0.0, 0.0, 1.0, 3.0]),
+    ),
 }
 
 

@@ -29,6 +29,7 @@ def features(N, D, seed):
         ("sign", (2 / np.pi) ** 0.5, 1 - 2 / np.pi),
         ("erf", np.pi**-0.5, 1 / 3 - 1 / np.pi),
         ("linear", 1.0, 0.0),
+        ("relu", 0.5, 0.25 - 1 / (2 * np.pi)),
         ("tanh", average(lambda z: z * np.tanh(z)), None),
     ],
 )
@@ -76,6 +77,24 @@ def test_one_manifold_by_its_eigenvalues_and_by_its_features():
     other = sv.GaussianInputs(eigenvalues=slope**2 * x + rest, signal=signal)
     for one, two in zip(law.modes("latent"), other.modes("latent"), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+def test_manifolds_of_given_eigenvalues_are_drawn(ratio):
+    """Rows of length sqrt(D), singular values that were asked for up to this rescaling."""
+    asked = np.array([0.0, 0.0, 1.0, 3.0])
+    law = sv.HiddenManifold(function="relu", ratio=ratio, features=asked)
+    source = law.source(key_for(0, "F"), 400, "latent")
+    F = source.features.astype(float)
+    D = F.shape[1]
+    assert 400 * ratio == D
+    np.testing.assert_allclose(np.linalg.norm(F, axis=1), D**0.5, rtol=1e-6)
+    found = np.linalg.eigvalsh(F @ F.T / D)
+    assert np.all(np.abs(found[:200]) < 1e-6)
+    np.testing.assert_allclose(found[200:], np.repeat([1.0, 3.0], 100), rtol=0.25)
+    np.testing.assert_allclose(found[200:300].mean(), 1.0, rtol=0.05)
+    x, _ = source.draw(numpy_generator(key_for(1)), 4000)
+    assert abs(float(x.mean())) < 5e-3  # ReLU less its mean
 
 
 @pytest.mark.parametrize("latent", [True, False])

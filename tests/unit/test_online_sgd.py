@@ -212,8 +212,8 @@ def test_what_the_study_refuses():
             sv.dynamics(model, **arguments)
     with pytest.raises(ValueError, match="`learning_rate` must be given"):
         sv.dynamics(sv.OnlineSGD(activation=sv.Erf(), q0=[[0.2]], r0=[[0.1]]), [1.0])
-    with pytest.raises(ValueError, match="must have mean 0 over"):
-        sv.HiddenManifold(function="relu", ratio=1.0)
+    with pytest.raises(ValueError, match="`features` must be zero but for a part of 0"):
+        sv.HiddenManifold(function="sign", ratio=0.4, features=[0.0, 2.0])
     with pytest.raises(ValueError, match="`features` must have the mean 1"):
         sv.HiddenManifold(function="sign", ratio=1.0, features=[1.0, 2.0])
     with pytest.raises(ValueError, match="`eigenvalues` must"):

@@ -18,9 +18,9 @@ from solvable.core.spectral_laws import SpectralLaw, eigenvalue_law, marchenko_p
 CARD = dict(
     kind="inputs",
     name="HiddenManifold",
-    summary="x = function(F c / sqrt(D)), c of D = ratio N Gaussian components, F random",
+    summary="x = function(F c / sqrt(D)) less its mean, c of D = ratio N Gaussian components",
     parameters={
-        "function": "a registered name of a function whose mean over N(0, 1) is 0",
+        "function": "a registered name; its mean over N(0, 1) is taken off",
         "ratio": "> 0, D / N: latent dimension over inputs",
         "features": "F: 'gaussian' (default), 'orthogonal', or eigenvalues of F F^T / D",
     },
@@ -28,7 +28,7 @@ CARD = dict(
     references=["goldt2020"],
 )
 
-_CENTERED, _NORMALIZED = 1e-10, 1e-6
+_NORMALIZED, _ROUNDING = 1e-6, 1e-9
 
 
 def _features(name: str, value: Any) -> Any:
@@ -41,23 +41,24 @@ def _features(name: str, value: Any) -> Any:
 
 
 class HiddenManifold(AbstractInputs):
-    """x = f(F c / sqrt(D)), c ~ N(0, I_D), rows of F random with |F_i|^2 = D (Goldt et al. 2020).
+    """x = f(F c / sqrt(D)) - E f, c ~ N(0, I_D), |F_i|^2 = D (Goldt et al. 2020).
 
     For fields that are sums over many inputs x is Gaussian with the covariance mu_1^2 F F^T / D +
     mu_*^2 I, mu_1 = E z f(z), mu_*^2 = E f^2 - mu_1^2; for Gaussian F the eigenvalues of F F^T / D
     are those of Marchenko and Pastur. A teacher on the latent vector, nu = w* . c / sqrt(D), shows
     through phi = mu_1 F w* sqrt(N) / D, of which a direction of eigenvalue x of F F^T / D has
-    mu_1^2 x / ratio.
+    mu_1^2 x / ratio. In a simulation F has random rows, for given eigenvalues of random singular
+    vectors and rescaled, which changes its eigenvalues by O(1 / sqrt(N)).
 
     Args:
-        function: the registered name of f, with E f(z) = 0.
+        function: the registered name of f, of which E f(z), z ~ N(0, 1), is taken off.
         ratio: D / N.
         features: of F: "gaussian", iid entries; "orthogonal", orthogonal rows or columns; or the
             eigenvalues of F F^T / D, each of the same share of the N directions, whose mean is 1.
 
     Raises:
-        ValueError: if the name is not registered, f has a mean, the ratio is not positive, or
-            eigenvalues are negative or have another mean.
+        ValueError: if the name is not registered, f is constant, the ratio is not positive, or
+            eigenvalues are negative, have another mean or too few are zero for this ratio.
 
     Example:
         >>> HiddenManifold(function="sign", ratio=0.25)
@@ -71,22 +72,26 @@ class HiddenManifold(AbstractInputs):
     features: Any = parameter("features", _features, default="gaussian")
 
     def __check_init__(self) -> None:
-        mean = float(self._averages()[0])
-        if abs(mean) > _CENTERED:
-            must = "have mean 0 over N(0, 1), since inputs with a mean are not centered"
-            raise fail("function", must, self.function)
+        if sum(self.strengths()) == 0:
+            raise fail("function", "not be constant", self.function)
+        if not isinstance(self.features, str):
+            share = np.mean(self.features > _ROUNDING * np.max(self.features))
+            if share > self.ratio + _ROUNDING:
+                must = f"be zero but for a part of {float(self.ratio):g}, as F has D columns"
+                raise fail("features", must, self.features.tolist())
 
     def evaluate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        """f."""
-        return FUNCTIONS[self.function].function(z)
+        """f less its mean."""
+        return FUNCTIONS[self.function].function(z) - self._averages()[0].astype(z.dtype)
 
     def _averages(self) -> tuple[Array, Array, Array]:
-        """E f, E z f and E f^2 over z ~ N(0, 1)."""
+        """E f, E z f and Var f over z ~ N(0, 1)."""
         none = jnp.zeros(())
         edges = [(jnp.asarray(x), none) for x in FUNCTIONS[self.function].breakpoints]
         z, weight = gaussian_nodes(edges)
-        f = self.evaluate(z)
-        return weight @ f, weight @ (z * f), weight @ f**2
+        f = FUNCTIONS[self.function].function(z)
+        mean = weight @ f
+        return mean, weight @ (z * f), weight @ (f - mean) ** 2
 
     def strengths(self) -> tuple[float, float]:
         """mu_1 and mu_*^2."""
@@ -117,12 +122,18 @@ class HiddenManifold(AbstractInputs):
     def source(self, key: PRNGKeyArray, size: int, teacher_on: str) -> ManifoldSource:
         width = max(1, round(float(self.ratio) * size))
         F = numpy_generator(fold(key, "features")).standard_normal((size, width))
-        if not isinstance(self.features, str):
-            raise fail("features", "be 'gaussian' or 'orthogonal' for simulations", self.features)
-        if self.features == "orthogonal":
+        if not (isinstance(self.features, str) and self.features == "gaussian"):
             left, _, right = np.linalg.svd(F, full_matrices=False)
-            F = left @ right * max(size, width) ** 0.5
+            F = left * self._singular_values(size, width) @ right
         F *= (width**0.5 / np.linalg.norm(F, axis=1))[:, None]
         return ManifoldSource(
             F.astype(np.float32), self.evaluate, *self.strengths(), teacher_on == "latent"
         )
+
+    def _singular_values(self, size: int, width: int) -> Float[np.ndarray, " k"]:
+        """Of F, rising; of given eigenvalues the quantiles, zeros beyond its columns left out."""
+        count = min(size, width)
+        if isinstance(self.features, str):
+            return np.full(count, max(size, width) ** 0.5)
+        places = (np.arange(size) + 0.5) / size
+        return np.sqrt(width * np.quantile(self.features, places, method="inverted_cdf")[-count:])

@@ -98,9 +98,9 @@ class ManifoldSource(AbstractSource):
 
     Args:
         features: F, shape (N, D), in single precision.
-        function: f.
+        function: f, of mean 0.
         slope: E z f(z).
-        rest: E f^2 - slope^2.
+        rest: Var f - slope^2.
         latent: whether the teacher sees c, or x.
     """
 
