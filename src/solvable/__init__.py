@@ -28,6 +28,7 @@ _HOMES = {
     "SpikedWigner": "solvable.models.spiked_wigner",
     "SpikedWishart": "solvable.models.spiked_wishart",
     "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
+    "Committee": "solvable.models.committee",
     "OnlineSGD": "solvable.models.online_sgd",
     "Polynomial": "solvable.bricks.activations.polynomial",
     "Isotropic": "solvable.bricks.inputs.isotropic",
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from solvable.bricks.spectra.orthogonal import Orthogonal
     from solvable.core.specification import parse
     from solvable.core.status import Status
+    from solvable.models.committee import Committee
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
     from solvable.models.online_sgd import OnlineSGD

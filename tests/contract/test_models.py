@@ -89,6 +89,7 @@ MODELS = {
     ),
     "matrix and tensor": sv.SpikedMatrixTensor(delta2=0.7, deltap=0.6, p=3),
     "tensor": sv.SpikedMatrixTensor(delta2=None, deltap=0.1, p=4),
+    "committee": sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=3.0),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 

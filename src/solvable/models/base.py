@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from solvable.bricks.online import Learning, OnlineOrder
 from solvable.core.branches import Limits
 from solvable.core.covariance import Covariance
+from solvable.core.fixed_points import FixedPoint
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import Specification
 from solvable.core.status import Status
@@ -121,6 +122,14 @@ class AbstractThresholdModel(Specification):
             parameter: in which to look.
             found: the five.
         """
+
+
+class AbstractBranchNamesModel(Specification):
+    """A model with names of its own for some branches."""
+
+    @abstractmethod
+    def branch_names(self, points: list[FixedPoint]) -> dict[str, int]:
+        """Names and the positions of what they mean among the fixed points of one scale."""
 
 
 class AbstractEquivalentModel(Specification):

@@ -12,7 +12,7 @@ from solvable.core.precision import require_x64
 from solvable.core.specification import Specification, replace, resolve, unset
 from solvable.core.status import Status
 from solvable.models import scalar
-from solvable.models.base import AbstractScalarReplicaModel, Shared
+from solvable.models.base import AbstractBranchNamesModel, AbstractScalarReplicaModel, Shared
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -156,6 +156,8 @@ def _along_scale(model: AbstractScalarReplicaModel, scales: np.ndarray) -> _Row:
             for name in MAIN_BRANCHES[:3]:
                 row.places[name].append((k, -1, Status.left_domain))
         named = name_branches(here, [float(values["free_entropy"][m]) for m in members])
+        if isinstance(model, AbstractBranchNamesModel):
+            named |= model.branch_names(here)
         for name, position in named.items():
             member = members[position]
             status = here[position].status if finite[member] else Status.non_finite

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erfc
@@ -9,15 +10,20 @@ from jaxtyping import Array, Float
 
 from solvable.bricks.channels.base import AbstractAnalyticChannel, ChannelMoments
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece, make_pieces
-from solvable.core.arguments import non_negative, parameter
+from solvable.core.arguments import choice, non_negative, parameter
 from solvable.core.quadrature import gaussian_nodes
 from solvable.core.special import SQRT_2, log_ndtr, mills, mills_ratio
+
+TIES = ("zero", "random")
 
 CARD = dict(
     kind="channel",
     name="Sign",
     summary="y = sign(z + sqrt(delta) xi): perceptron (delta = 0), probit (delta > 0)",
-    parameters={"delta": ">= 0, variance of the noise inside the sign, default 0"},
+    parameters={
+        "delta": ">= 0, variance of the noise inside the sign, default 0",
+        "ties": "None, or what sign(0) is, where sums of signs are seen: 'zero' or 'random'",
+    },
     rigour="theorem",
     references=["barbier2019"],
 )
@@ -31,9 +37,10 @@ class Sign(AbstractPiecewiseChannel, AbstractAnalyticChannel):
 
     Args:
         delta: variance of the noise inside the sign, >= 0; 0 is the perceptron, > 0 probit.
+        ties: "zero" or "random", sign(0), which matters for sums of hidden signs alone.
 
     Raises:
-        ValueError: if delta is negative.
+        ValueError: if delta is negative, or ties are something else.
 
     Example:
         >>> Sign()
@@ -41,6 +48,9 @@ class Sign(AbstractPiecewiseChannel, AbstractAnalyticChannel):
     """
 
     delta: float = parameter("delta", non_negative, default=0.0)
+    ties: str | None = eqx.field(
+        converter=lambda x: choice("ties", x, (None, *TIES)), default=None, static=True
+    )
 
     def pieces(self) -> list[Piece]:
         return make_pieces([0.0], [0.0, 0.0], [-1.0, 1.0])

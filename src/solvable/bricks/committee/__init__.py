@@ -1,0 +1,1 @@
+"""Two hidden units: what a label tells of their fields, and a prior of their weights."""

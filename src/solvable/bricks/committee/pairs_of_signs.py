@@ -1,0 +1,162 @@
+"""Labels of two hidden units of signs, y = sign(sign z_1 + sign z_2).
+
+The fields z = omega + V^(1/2) xi have means omega ~ N(0, q) and the covariance V = rho - q, both
+matrices with equal diagonals; m_+ and m_- are their eigenvalues along (1, 1) and (1, -1). All
+probabilities are those of quadrants, and their slopes are closed (Aubin et al. 2018):
+
+    P(z_1 > 0, z_2 > 0) = Phi_2(h, k; r),  d/dh = phi(h) Phi((k - r h) / sqrt(1 - r^2)),
+
+h, k = omega / sqrt(V_11), r = V_12 / V_11. What a label tells are the eigenvalues of
+
+    E_omega sum_y (grad Z_y)(grad Z_y)^T / Z_y,   Psi = E_omega sum_y Z_y ln Z_y.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+from solvable.core.quadrature import NESTED, gaussian_nodes
+from solvable.core.special import bivariate_normal_cdf
+
+_IMPOSSIBLE = 1e-14  # probabilities that are rounding
+
+
+class LabelMoments(NamedTuple):
+    """What labels tell, and how well they are predicted.
+
+    Attributes:
+        snr: q_hat / alpha along (1, 1) and (1, -1), shape (2,).
+        potential: Psi.
+        square: E y^2.
+        predicted: E (E[y | omega])^2.
+    """
+
+    snr: Float[Array, " 2"]
+    potential: Float[Array, ""]
+    square: Float[Array, ""]
+    predicted: Float[Array, ""]
+
+
+class Likelihoods(NamedTuple):
+    """Probabilities of labels, the first axis, and their slopes in omega_1 and omega_2."""
+
+    values: Float[Array, "labels ..."]
+    first: Float[Array, "labels ..."]
+    second: Float[Array, "labels ..."]
+
+
+class PairOfSigns(eqx.Module):
+    """y = sign(sign z_1 + sign z_2), where signs that differ make 0 or, at random, +-1.
+
+    Args:
+        ties: "zero" or "random".
+    """
+
+    ties: str = eqx.field(static=True)
+
+    def labels(self) -> Float[np.ndarray, " labels"]:
+        """The values of y."""
+        return np.array([1.0, -1.0, 0.0] if self.ties == "zero" else [1.0, -1.0])
+
+    def likelihoods(
+        self,
+        first: Float[Array, "..."],
+        second: Float[Array, "..."],
+        V: Float[Array, " 2"],
+        nodes: int,
+    ) -> Likelihoods:
+        """Z_y at means omega_1, omega_2; V by its eigenvalues; `nodes` of a quadrature."""
+        own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
+        width, r = jnp.sqrt(own), cross / own
+        root = jnp.sqrt(V[0] * V[1]) / own
+
+        def quadrant(h: Array, k: Array) -> tuple[Array, Array, Array]:
+            value = bivariate_normal_cdf(h, k, r, nodes)
+            at_h = _density(h) * ndtr((k - r * h) / root) / width
+            at_k = _density(k) * ndtr((h - r * k) / root) / width
+            return value, at_h, at_k
+
+        h, k = first / width, second / width
+        both = jnp.stack([jnp.stack(quadrant(h, k)), jnp.stack(quadrant(-h, -k))])
+        both = both * jnp.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0]]).reshape(2, 3, *(1,) * h.ndim)
+        rest = jnp.stack([1 - both[0, 0] - both[1, 0], *(-both[0, 1:] - both[1, 1:])])
+        if self.ties == "zero":
+            return Likelihoods(*jnp.moveaxis(jnp.concatenate([both, rest[None]]), 1, 0))
+        return Likelihoods(*jnp.moveaxis(both + 0.5 * rest, 1, 0))
+
+    def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
+        """Averages over omega, q and V by their eigenvalues, all positive."""
+        own, cross = 0.5 * (q[0] + q[1]), 0.5 * (q[0] - q[1])
+        width = jnp.sqrt(0.5 * (V[0] + V[1]))
+        reach = jnp.sqrt(own)
+        t, weight = gaussian_nodes([(jnp.zeros(()), width / reach)], nodes, True, NESTED)
+        spread = jnp.sqrt(q[0] * q[1] / own)
+
+        def inner(t: Array) -> tuple[Array, Array]:
+            middle = cross / own * reach * t
+            u, inside = gaussian_nodes([(-middle / spread, width / spread)], nodes, panels=NESTED)
+            return middle + spread * u, inside
+
+        second, inside = jax.vmap(inner)(t)
+        first = jnp.broadcast_to((reach * t)[:, None], second.shape)
+        return self._averaged(first, second, weight[:, None] * inside, V, nodes)
+
+    def symmetric_moments(
+        self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
+    ) -> LabelMoments:
+        """The same where nothing tells the units apart: q_- = 0, omega_1 = omega_2."""
+        reach = jnp.sqrt(0.5 * q)
+        widths = (jnp.sqrt(V[0] * 0.5), jnp.sqrt(0.5 * (V[0] + V[1])))
+        features = [(jnp.zeros(()), width / reach) for width in widths]
+        t, weight = gaussian_nodes(features, nodes, True)
+        return self._averaged(reach * t, reach * t, weight, V, 2 * nodes)
+
+    def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
+        """d snr_- / d q_- at q_- = 0: E sum_y (d^2 Z_y / d omega_-^2)^2 / Z_y."""
+        reach = jnp.sqrt(0.5 * q)
+        widths = (jnp.sqrt(V[0] * 0.5), jnp.sqrt(0.5 * (V[0] + V[1])))
+        features = [(jnp.zeros(()), width / reach) for width in widths]
+        t, weight = gaussian_nodes(features, nodes, True)
+
+        def apart(at: Array) -> Array:
+            def slope(omega: Array) -> Array:
+                shift = omega / np.sqrt(2)
+                found = self.likelihoods(reach * at + shift, reach * at - shift, V, 2 * nodes)
+                return (found.first - found.second) / np.sqrt(2)
+
+            return jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+        bend = jax.vmap(apart, out_axes=1)(t)
+        values = self.likelihoods(reach * t, reach * t, V, 2 * nodes).values
+        return jnp.sum(weight * _over(bend**2, values))
+
+    def _averaged(
+        self, first: Array, second: Array, weight: Array, V: Array, nodes: int
+    ) -> LabelMoments:
+        found = self.likelihoods(first, second, V, nodes)
+        along = ((found.first + sign * found.second) ** 2 / 2 for sign in (1.0, -1.0))
+        snr = jnp.stack([jnp.sum(weight * _over(square, found.values)) for square in along])
+        possible = found.values > _IMPOSSIBLE
+        logarithm = jnp.log(jnp.where(possible, found.values, 1.0))
+        y = self.labels().reshape(-1, *(1,) * first.ndim)
+        return LabelMoments(
+            snr=snr,
+            potential=jnp.sum(weight * found.values * logarithm),
+            square=jnp.sum(weight * jnp.sum(y**2 * found.values, axis=0)),
+            predicted=jnp.sum(weight * jnp.sum(y * found.values, axis=0) ** 2),
+        )
+
+
+def _over(square: Array, values: Array) -> Array:
+    """sum_y square / Z, without labels that cannot be."""
+    possible = values > _IMPOSSIBLE
+    return jnp.sum(jnp.where(possible, square / jnp.where(possible, values, 1.0), 0.0), axis=0)
+
+
+def _density(x: Array) -> Array:
+    return jnp.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)

@@ -1,0 +1,111 @@
+"""Laws of the weights of two hidden units, seen in noise that treats the units alike.
+
+r = w + q_hat^(-1/2) xi, q_hat with the eigenvalues q_hat_+ and q_hat_- along (1, 1) and (1, -1);
+w_1 and w_2 are independent with the prior. All averages are over the density of r.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import logsumexp
+from jaxtyping import Array, Float
+
+from solvable.bricks.priors.base import AbstractPrior
+from solvable.bricks.priors.discrete import Discrete
+from solvable.bricks.priors.gaussian import Gaussian
+from solvable.bricks.priors.rademacher import Rademacher
+from solvable.core.arguments import fail
+from solvable.core.quadrature import nodes_between
+
+_CENTERED = 1e-12
+_AROUND, _BEYOND = np.array([1.6, 3.6]), np.array([5.4, 7.8])  # in units of the noise
+
+
+class WeightMoments(NamedTuple):
+    """What is known of the weights.
+
+    Attributes:
+        overlap: E <w_a>^2 along (1, 1) and (1, -1), shape (2,).
+        variance: E (w_a - <w_a>)^2, without subtraction.
+        potential: E ln Z(B, q_hat) - sum_a q_a q_hat_a / 2.
+    """
+
+    overlap: Float[Array, " 2"]
+    variance: Float[Array, " 2"]
+    potential: Float[Array, ""]
+
+
+def supported(name: str, prior: AbstractPrior) -> AbstractPrior:
+    """The prior, if it is Gaussian or has finitely many values, of mean zero.
+
+    Raises:
+        ValueError: if it is another.
+    """
+    if not isinstance(prior, Gaussian | Rademacher | Discrete):
+        raise fail(name, "be Gaussian(), Rademacher() or Discrete(...)", prior)
+    if abs(float(prior.first_moment())) > _CENTERED:
+        raise fail(name, "have mean 0", prior)
+    return prior
+
+
+def weight_moments(prior: AbstractPrior, q_hat: Float[Array, " 2"], nodes: int) -> WeightMoments:
+    """Averages over the weights and the noise; `nodes` quadrature nodes a panel."""
+    if isinstance(prior, Gaussian):
+        rho = prior.second_moment()
+        variance = rho / (1 + rho * q_hat)
+        overlap = rho * q_hat * variance
+        seen = 0.5 * (rho * q_hat - jnp.log1p(rho * q_hat) - overlap * q_hat)
+        return WeightMoments(overlap, variance, jnp.sum(seen))
+    pairs, log_weights = atoms(prior)
+    width = 1 / jnp.sqrt(q_hat)
+    # units may be exchanged: only r_- > 0
+    plus, minus = (
+        _nodes(pairs[:, a], width[a], nodes, half)
+        for a, half in ((0, isinstance(prior, Rademacher)), (1, True))
+    )
+    r = jnp.stack(jnp.meshgrid(plus[0], minus[0], indexing="ij"))
+    volume = plus[1][:, None] * minus[1]
+    away = r[None] - pairs[:, :, None, None]
+    square = jnp.tensordot(away**2, q_hat, ((1,), (0,)))
+    exponent = log_weights[:, None, None] - 0.5 * square  # ln p(w, r) but for the constant
+    total = logsumexp(exponent, axis=0)
+    posterior = jnp.exp(exponent - total)
+    weight = volume * jnp.exp(total) * jnp.sqrt(q_hat[0] * q_hat[1]) / (2 * np.pi)
+    mean = jnp.tensordot(pairs.T, posterior, 1)
+    variance = jnp.sum(posterior[:, None] * (pairs[:, :, None, None] - mean) ** 2, axis=0)
+    log_z = total + 0.5 * jnp.tensordot(q_hat, r**2, 1)
+    overlap, variance, seen = (
+        jnp.sum(weight * x, axis=(-1, -2)) for x in (mean**2, variance, log_z)
+    )
+    return WeightMoments(overlap, variance, seen - 0.5 * jnp.sum(overlap * q_hat))
+
+
+def _nodes(
+    values: Any, width: Float[Array, ""], nodes: int, half: bool
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Nodes and weights along one axis of r = w + noise, around all w and the middles between."""
+    centers = (0.5 * (values[:, None] + values)).ravel()
+    if isinstance(centers, np.ndarray):  # else equal ones make panels of no width
+        centers = np.unique(np.round(centers, 12))
+        centers = centers[centers >= 0] if half else centers
+    steps = np.concatenate([-_AROUND[::-1], [0.0], _AROUND])
+    inner = (jnp.asarray(centers)[:, None] + width * steps).ravel()
+    ends = [jnp.max(centers) + width * _BEYOND, jnp.min(centers) - width * _BEYOND]
+    edges = jnp.concatenate([inner, *(ends[:1] if half else ends)])
+    r, weight = nodes_between(jnp.maximum(edges, 0.0) if half else edges, nodes)
+    return r, 2 * weight if half else weight
+
+
+def atoms(prior: AbstractPrior) -> tuple[Any, Any]:
+    """Values of both weights along (1, 1) and (1, -1), and ln of their probabilities."""
+    if isinstance(prior, Rademacher):
+        values, p = np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+    else:
+        assert isinstance(prior, Discrete)
+        p, values, _ = prior.components()
+    i, k = (x.ravel() for x in np.indices((len(values), len(values))))
+    pairs = [(values[i] + values[k]) / np.sqrt(2), (values[i] - values[k]) / np.sqrt(2)]
+    if isinstance(prior, Rademacher):
+        return np.stack(pairs, axis=1), np.log(p[i]) + np.log(p[k])
+    return jnp.stack(pairs, axis=1), jnp.log(p[i]) + jnp.log(p[k])
