@@ -92,7 +92,7 @@ def noisy_wishart(kappa: Any, t: Any, nodes: int) -> NoisyWishart:
         nodes: a fourteenth, about, of the nodes of each of three pieces.
     """
     kappa, t = jnp.asarray(kappa), jnp.asarray(t)
-    ends = jax.lax.stop_gradient(_pieces(kappa, t))
+    ends = _pieces(kappa, t)
     left, right = _double_exponential(nodes)
     from_low, from_high, weight = (jnp.asarray(x) for x in (left, right, _weights(nodes)))
     low, high = ends[:, :1], ends[:, 1:]
@@ -107,9 +107,7 @@ def noisy_wishart(kappa: Any, t: Any, nodes: int) -> NoisyWishart:
 def resolvent(
     kappa: Any, t: Any, y: Float[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]:
-    """a, b >= 0 and |g|^2 of g = a - i b at eigenvalues y; b = 0 beside the support.
-
-    Beside the support g is the real root that continues it: that of smallest slope dg / dy.
+    """a, b >= 0 and |g|^2 of g = a - i b at eigenvalues y on the support.
 
     Args:
         kappa: k / d > 0.
@@ -134,15 +132,30 @@ def resolvent(
     return a, b, a**2 + b**2
 
 
-def shrunk(kappa: Any, a: Any, s: Any) -> Any:
-    """kappa^2 / |kappa - g|^2, the eigenvalue of the best estimate of S.
+@jax.jit
+def shrunk(kappa: Any, t: Any, y: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Eigenvalues of the best estimate of S, y - 2 t a = kappa^2 / |kappa - g|^2, at those of Y.
+
+    Eigenvalues of finite matrices may be beside the support. There the estimate goes on with slope
+    one, as it does far away, or straight across a gap; the resolvent's own continuation has
+    infinite slope at an edge, which would keep an iteration from coming to rest.
 
     Args:
-        kappa: k / d.
-        a: real part of the resolvent at an eigenvalue of Y.
-        s: its squared modulus.
+        kappa: k / d > 0.
+        t: variance of the noise, > 0.
+        y: shape (n,).
     """
-    return kappa**2 / _distance(kappa, a, s)
+    kappa, t, y = jnp.asarray(kappa), jnp.asarray(t), jnp.asarray(y)
+    edges = _edges(kappa, t)
+    at = jnp.array(edges[:4])
+    low, outer, inner, high = _level(kappa, t, at)
+    f_low, f_outer, f_inner, f_high = (kappa / (kappa - at)) ** 2
+    a, _, s = resolvent(kappa, t, jnp.clip(y, low, high))
+    found = kappa**2 / _distance(kappa, a, s)
+    across = f_outer + (f_inner - f_outer) * (y - outer) / (inner - outer)
+    found = jnp.where(edges.splits & (y > outer) & (y < inner), across, found)
+    found = jnp.where(y < low, jnp.maximum(f_low + y - low, 0.0), found)
+    return jnp.where(y > high, f_high + y - high, found)
 
 
 def splitting_noise(kappa: Any) -> Any:
@@ -155,32 +168,50 @@ def _distance(kappa: Any, a: Any, s: Any) -> Any:
     return kappa**2 - 2 * kappa * a + s
 
 
-def _pieces(kappa: Array, t: Array) -> Float[Array, "3 2"]:
-    """Ends of three pieces of the support, rising.
+class _Edges(NamedTuple):
+    """Real g at the edges of the support, from its lower to its upper end.
 
-    Edges are where dy / dg = 0 for real g, -1 / g^2 + kappa / (kappa - g)^2 + t = 0: one in (-inf,
-    0), one in (0, kappa), and where the support has two parts one on either side of the point
-    kappa / (1 - kappa^(1/3)) at which that is least.
+    There dy / dg = 0, -1 / g^2 + kappa / (kappa - g)^2 + t = 0: once in (-inf, 0), once in (0,
+    kappa), and where the support has two parts once on either side of `neck`, kappa / (1 -
+    kappa^(1/3)), at which dy / dg is least. The inner two mean nothing where it has one part.
     """
-    top = jnp.minimum(1 / jnp.sqrt(t), kappa)
-    # slopes times g^2 (kappa - g)^2, without its poles
-    upper = _bisected(lambda g: _edge(kappa, t, g), jnp.zeros(()), top)
-    lower = -_bisected(lambda r: _edge(kappa, t, -r), jnp.zeros(()), 1 / jnp.sqrt(t))
-    y_lower, y_upper = _level(kappa, t, lower), _level(kappa, t, upper)
+
+    lower: Array
+    outer: Array
+    inner: Array
+    upper: Array
+    neck: Array
+    splits: Array
+
+
+def _edges(kappa: Array, t: Array) -> _Edges:
+    highest = 1 / jnp.sqrt(t)
     root = jnp.where(kappa < 1, jnp.cbrt(kappa), 0.5)
     neck = kappa / (1 - root)
+    found = _Edges(
+        lower=-_bisected(lambda r: _edge(kappa, t, -r), jnp.zeros(()), highest),
+        outer=_bisected(lambda g: _edge(kappa, t, g), neck, highest),
+        inner=_bisected(lambda g: -_edge(kappa, t, g), kappa, neck),
+        upper=_bisected(
+            lambda g: _edge(kappa, t, g), jnp.zeros(()), jnp.minimum(highest, kappa)
+        ),
+        neck=neck,
+        splits=(kappa < 1) & (t < splitting_noise(kappa)),
+    )
+    return jax.lax.stop_gradient(found)
+
+
+def _pieces(kappa: Array, t: Array) -> Float[Array, "3 2"]:
+    """Ends of three pieces of the support, rising."""
+    edges = _edges(kappa, t)
+    low, outer, inner, high, y_neck = (_level(kappa, t, g) for g in edges[:5])
     # the density may have a peak at 0, as high as t is small
-    peak = jnp.where(y_lower < 0, 0.0, (y_lower + y_upper) / 2)
-    y_neck = _level(kappa, t, neck)
-    is_inside = (kappa < 1) & (y_neck > peak) & (y_neck < y_upper)
-    y_neck = jnp.where(is_inside, y_neck, (peak + y_upper) / 2)
-    inner = _bisected(lambda g: -_edge(kappa, t, g), kappa, neck)
-    outer = _bisected(lambda g: _edge(kappa, t, g), neck, 1 / jnp.sqrt(t))
-    splits = (kappa < 1) & (t < splitting_noise(kappa))
-    below = jnp.where(splits, _level(kappa, t, outer), y_neck)
-    above = jnp.where(splits, _level(kappa, t, inner), y_neck)
-    peak = jnp.where(splits, (y_lower + below) / 2, peak)
-    return jnp.array([[y_lower, peak], [peak, below], [above, y_upper]])
+    peak = jnp.where(low < 0, 0.0, (low + high) / 2)
+    has_neck = (kappa < 1) & (y_neck > peak) & (y_neck < high)
+    y_neck = jnp.where(has_neck, y_neck, (peak + high) / 2)
+    below, above = (jnp.where(edges.splits, y, y_neck) for y in (outer, inner))
+    peak = jnp.where(edges.splits, (low + below) / 2, peak)
+    return jnp.array([[low, peak], [peak, below], [above, high]])
 
 
 def _edge(kappa: Array, t: Array, g: Array) -> Array:
@@ -207,14 +238,19 @@ def _bisected(rising: Any, low: Any, high: Any) -> Array:
 
 
 def _real_root(kappa: Array, t: Array, y: Array) -> Array:
-    """The real root g of the cubic, above kappa, that is the only one on the support."""
+    """The real root g of the cubic, above kappa, the only one on the support; to ten digits."""
 
-    def cubic(g: Array) -> Array:
-        return ((t * g - (t * kappa + y)) * g + (1 - kappa + y * kappa)) * g - kappa
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        g = jnp.sqrt(low) * jnp.sqrt(high)
+        cubic = ((t * g - (t * kappa + y)) * g + (1 - kappa + y * kappa)) * g - kappa
+        return jnp.where(cubic > 0, low, g), jnp.where(cubic > 0, g, high)
 
-    # all roots are within the sum of what the leading coefficient is compared with
+    # no root is larger than the sum of what its coefficients allow
     size = kappa + jnp.abs(y) / t + jnp.sqrt(jnp.abs(1 - kappa + y * kappa) / t)
-    return _bisected(cubic, jnp.broadcast_to(kappa, y.shape), 2 * size + jnp.cbrt(kappa / t))
+    ends = jnp.broadcast_to(kappa, y.shape), 2 * size + jnp.cbrt(kappa / t)
+    low, high = jax.lax.fori_loop(0, _ROUGH_HALVINGS, halve, ends)
+    return jnp.sqrt(low) * jnp.sqrt(high)
 
 
 def _double_exponential(nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -235,4 +271,5 @@ def _taus(nodes: int) -> np.ndarray:
 
 _REACH: Final = 3.3  # the last node is 1e-18 of the interval from its end
 _HALVINGS: Final = 160
+_ROUGH_HALVINGS: Final = 45
 _POLISH: Final = 4

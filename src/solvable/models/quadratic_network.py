@@ -162,7 +162,7 @@ class QuadraticNetwork(AbstractScalarReplicaModel):
         top = _EXACT if self.delta == 0 else np.log(4 * scale_range[1] / self.delta) + _MARGIN
         low, top = np.clip([low, max(top, low + 1.0)], -_EXACT, _EXACT)
         x = np.linspace(low, top, max(int(np.ceil((top - low) / _SPACING)), 16) + 1)
-        return problem, x, level(problem, x)
+        return problem, x, level(problem, x, problem.coarse)
 
     # ---- the ends
 
