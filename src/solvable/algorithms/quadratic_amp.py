@@ -150,7 +150,6 @@ def init(problem: Problem, start: Float[np.ndarray, "d d"] | None = None) -> Sta
     if mean.shape != (d, d):
         raise ValueError(f"Argument `start` must have shape {(d, d)}, but had {mean.shape}.")
     none = np.zeros((1, 1))
-    # its error is what the labels' variance shows, so that any start is as good as it is
     return State(np.array(mean).reshape(1, -1), np.zeros((1, n)), none, none, problem.kappa / 2)
 
 
@@ -182,12 +181,12 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     # both relative to the labels' standard deviation
     residual = max(float(apart), moved) * np.sqrt(problem.kappa / 2)
     size = np.sum(estimate**2) / d / (1 + 1 / problem.kappa)
-    row = (residual, size, fresh, state.scale * fresh)
+    row = (np.array([x]) for x in (residual, size, fresh, state.scale * fresh))
     none = np.zeros(1, int)
     new = (np.array([[x]]) for x in (given, fresh))
     mean = estimate.reshape(1, -1)
     state = State(mean, omega[None], *new, scale=state.scale, steps=state.steps + 1)
-    return state, Info(*(np.array([x]) for x in row), none, none)
+    return state, Info(*row, negative_precision=none, kept_precision=none)
 
 
 def denoised(

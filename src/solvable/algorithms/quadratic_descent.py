@@ -4,9 +4,9 @@ A student of k = kappa d hidden units, f_W(x) = sum_j (w_j . x)^2 / (k d), desce
 
     L(W) = <(Y - F_W)^2> / 2,   Y = sqrt(d) (y - <y>),   F_W = Tr Z S_W,   S_W = W W^T / k,
 
-with Z = (x x^T - 1) / sqrt(d): labels and outputs less their means. Its gradient is - 4 / (k d) G W
-with G = sum_mu (Y - F_W)_mu Z_mu / (2 alpha d), which is S - S_W on average. A step W -> W + rate G W
-changes S_W by rate (G S_W + S_W G), and the eigenvalues of S -> G are at most (1 + 1 / sqrt(2
+with Z = (x x^T - 1) / sqrt(d): labels and outputs less their means. Its gradient is -4 G W / (k d)
+with G = sum_mu (Y - F_W)_mu Z_mu / (2 alpha d), which is S - S_W on average. A step W -> W + rate
+G W changes S_W by rate (G S_W + S_W G), and the eigenvalues of S -> G are at most (1 + 1 / sqrt(2
 alpha))^2, those of a Wishart matrix of n examples in d^2 / 2 dimensions; hence the rate
 
     rate = 1 / [2 (1 + 1 / sqrt(kappa))^2 (1 + 1 / sqrt(2 alpha))^2],
@@ -54,8 +54,8 @@ def descend(
     key: PRNGKeyArray,
     *,
     momentum: float = 0.9,
-    tolerance: float = 1e-6,
-    max_steps: int = 1000,
+    tolerance: float = 1e-5,
+    max_steps: int = 500,
 ) -> Descent:
     """Descend from W with entries N(0, 1).
 
@@ -117,5 +117,3 @@ def _descended(
     first = (start, jnp.zeros_like(start), jnp.asarray(jnp.inf), jnp.asarray(0))
     W, _, moved, count = jax.lax.while_loop(goes_on, once, first)
     return W, moved, count
-
-

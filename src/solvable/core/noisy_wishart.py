@@ -25,6 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from solvable.core.quadrature import ORDER
+
 Scalar = Float[Array, ""]
 
 
@@ -133,6 +135,17 @@ def resolvent(
 
 
 @jax.jit
+def unexplained(kappa: Any, t: Any) -> Scalar:
+    """kappa lim E |S - S_hat|^2 / d: the share of the variance of S that Y does not explain.
+
+    Args:
+        kappa: k / d > 0.
+        t: variance of the noise, > 0.
+    """
+    return kappa * noisy_wishart(kappa, t, ORDER).error()
+
+
+@jax.jit
 def shrunk(kappa: Any, t: Any, y: Float[Array, " n"]) -> Float[Array, " n"]:
     """Eigenvalues of the best estimate of S, y - 2 t a = kappa^2 / |kappa - g|^2, at those of Y.
 
@@ -192,9 +205,7 @@ def _edges(kappa: Array, t: Array) -> _Edges:
         lower=-_bisected(lambda r: _edge(kappa, t, -r), jnp.zeros(()), highest),
         outer=_bisected(lambda g: _edge(kappa, t, g), neck, highest),
         inner=_bisected(lambda g: -_edge(kappa, t, g), kappa, neck),
-        upper=_bisected(
-            lambda g: _edge(kappa, t, g), jnp.zeros(()), jnp.minimum(highest, kappa)
-        ),
+        upper=_bisected(lambda g: _edge(kappa, t, g), jnp.zeros(()), jnp.minimum(highest, kappa)),
         neck=neck,
         splits=(kappa < 1) & (t < splitting_noise(kappa)),
     )

@@ -1,18 +1,31 @@
 """A two-layer network of extensive width with quadratic activation, learned from examples."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
+from solvable.algorithms import quadratic_amp
+from solvable.algorithms.convergence import Info, Outcome
+from solvable.algorithms.quadratic_amp import DAMPING, Problem, State
 from solvable.core.arguments import UNSET, non_negative, parameter, positive
 from solvable.core.branches import Limits, level
+from solvable.core.instance import Data, Instance
 from solvable.core.noisy_wishart import noisy_wishart
 from solvable.core.quadrature import ORDER
 from solvable.core.specification import inject, numeric
-from solvable.models.base import AbstractScalarReplicaModel, Shared
+from solvable.core.status import Status
+from solvable.models import quadratic_instances
+from solvable.models.base import (
+    AbstractBaselineModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+    AbstractScalarReplicaModel,
+    Shared,
+)
 
 CARD = dict(
     kind="model",
@@ -77,7 +90,12 @@ class QuadraticCoordinate(eqx.Module):
         return self.level_at(point[0], nodes)[None]
 
 
-class QuadraticNetwork(AbstractScalarReplicaModel):
+class QuadraticNetwork(
+    AbstractScalarReplicaModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+    AbstractBaselineModel,
+):
     """y = sum_j (w_j . x)^2 / (k d) + sqrt(delta / d) zeta, w_j and x iid N(0, 1), k = kappa d.
 
     From n = alpha d^2 examples the matrix S = sum_j w_j w_j^T / k is learned, of which they tell
@@ -200,6 +218,74 @@ class QuadraticNetwork(AbstractScalarReplicaModel):
 
     def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
         return {}
+
+    # ---- instances and message passing
+
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance of dimension d = size: x / sqrt(d) (n, d), y (n,), and S."""
+        return quadratic_instances.sample(key, size, self.kappa, self.delta, self.alpha)
+
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """`overlap`, `mse` and `generalization_error` of an estimate of S."""
+        return quadratic_instances.measure(estimate, instance, self.kappa, self.delta)
+
+    def init(self, data: Data, key: PRNGKeyArray) -> State:
+        return quadratic_amp.init(self._problem(data))
+
+    def step(self, data: Data, state: State) -> tuple[State, Info]:
+        return quadratic_amp.step(self._problem(data), state)
+
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Any = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Bayes-optimal message passing to convergence.
+
+        Args:
+            data: the examples.
+            key: unused: it starts from the prior's mean.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `quadratic_amp.run`; "adaptive" damping is a half throughout, as without
+                any the iteration leaves its fixed point in finite size.
+
+        Raises:
+            ValueError: if an option is out of its range.
+        """
+        if options.get("damping") == "adaptive":
+            options["damping"] = DAMPING
+        return quadratic_amp.run(self._problem(data), start, observe=observe, **options)
+
+    def informed_start(
+        self, instance: Instance, overlap: float, key: PRNGKeyArray
+    ) -> Float[np.ndarray, "d d"]:
+        return quadratic_instances.informed_start(instance, overlap, self.kappa, key)
+
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution without damping, each (iterations + 1,)."""
+        law = (self.kappa, self.delta, self.alpha)
+        return quadratic_instances.state_evolution(start, iterations, *law)
+
+    def baselines(self) -> tuple[str, ...]:
+        return quadratic_instances.BASELINES
+
+    def run_baseline(
+        self, name: str, instance: Instance, key: PRNGKeyArray
+    ) -> tuple[dict[str, float], Status]:
+        """Gradient descent from a random start, or the mean of some such matrices S."""
+        problem = self._problem(instance.data)
+        found, status = quadratic_instances.run_baseline(name, problem, key)
+        return self.measure(found, instance), status
+
+    def _problem(self, data: Data) -> Problem:
+        return Problem(data.design, data.observation, self.kappa, self.delta)
 
 
 def order_at(kappa: Any, q_hat: Float[Array, ""], nodes: int = ORDER) -> QuadraticOrder:
