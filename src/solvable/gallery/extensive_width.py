@@ -51,13 +51,13 @@ def make_picture(data: xr.Dataset) -> Figure:
     ax.set(xlim=(0, float(large["alpha"][-1])), ylim=(-0.02, 1.55))
     _theory(ax, large)
     counts = [f"d = {part.attrs['size']}" for part in (large, small)]
-    experiment_points(ax, large, "mse", ["amp"], label=f"AMP, {counts[0]}")
+    (amp,) = experiment_points(ax, large, "mse", ["amp"]).values()
+    amp.set_label(f"AMP, {counts[0]}")
     others = experiment_points(ax, small, "mse", ["gradient_descent", "averaged_descent"])
     words = ("gradient descent, one random start", "mean of 8 such networks' $S$")
     for name, artist, text in zip(others, others.values(), words, strict=True):
         artist.set_label(f"{text}, {counts[1]}")
         _rename(ax, name.replace("_", " "), text)
-    _rename(ax, "AMP", "AMP")
     recovery = chains.thresholds(large)["information_theoretic"]
     threshold_lines(ax, {"perfect recovery": recovery})
     ax.set(
