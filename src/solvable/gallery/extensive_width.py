@@ -23,6 +23,12 @@ CARD = dict(
 )
 
 _MODEL = "QuadraticNetwork(kappa=0.5, delta=0.0)"
+_NAMES = ("amp", "descent")
+_WORDS = {
+    "amp": "AMP",
+    "gradient_descent": "gradient descent, one random start",
+    "averaged_descent": "mean $S$ of 8 such descents",
+}
 _POINTS = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45]
 
 
@@ -30,7 +36,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     """Labels without noise; message passing on larger instances than gradient descent."""
     shared = {
         "model": _MODEL,
-        "theory": [0.005, 0.5, 30 if quick else 100],
+        "theory": [0.005, 0.5, 20 if quick else 100],
         "measured": [0.1, 0.3] if quick else _POINTS,
         "instances": 2 if quick else 4,
         "max_steps": 200,
@@ -40,24 +46,28 @@ def settings(quick: bool = False) -> dict[str, Any]:
     sizes = (50, 30) if quick else (120, 60)
     large = {"size": sizes[0], "baselines": False}
     small = {"size": sizes[1], "baselines": True}
-    return {"curves": {"amp": {**shared, **large}, "descent": {**shared, **small}}}
+    return {"curves": dict(zip(_NAMES, ({**shared, **large}, {**shared, **small}), strict=True))}
 
 
 def make_picture(data: xr.Dataset) -> Figure:
     """The Bayes-optimal error and twice that, as one sample of the posterior has, and points."""
-    large, small = (chains.curve(data, key) for key in ("amp", "descent"))
-    figure, axes = new_figure(1, 1, panel=(8.4, 4.8))
+    large, small = (chains.curve(data, key) for key in _NAMES)
+    figure, axes = new_figure(1, 1, panel=(8.8, 4.8))
     ax = axes[0, 0]
-    ax.set(xlim=(0, float(large["alpha"][-1])), ylim=(-0.02, 1.55))
+    ax.set(xlim=(0, float(large["alpha"][-1])), ylim=(-0.02, 1.8))
     _theory(ax, large)
-    counts = [f"d = {part.attrs['size']}" for part in (large, small)]
-    (amp,) = experiment_points(ax, large, "mse", ["amp"]).values()
-    amp.set_label(f"AMP, {counts[0]}")
-    others = experiment_points(ax, small, "mse", ["gradient_descent", "averaged_descent"])
-    words = ("gradient descent, one random start", "mean of 8 such networks' $S$")
-    for name, artist, text in zip(others, others.values(), words, strict=True):
-        artist.set_label(f"{text}, {counts[1]}")
-        _rename(ax, name.replace("_", " "), text)
+    drawn = {
+        **experiment_points(ax, large, "mse", ["amp"]),
+        **experiment_points(ax, small, "mse", ["gradient_descent", "averaged_descent"]),
+    }
+    for line in ax.lines:
+        if str(line.get_label()).endswith("some not converged"):
+            line.set_label("_nolegend_")
+    for name, artist in drawn.items():
+        size = (large if name == "amp" else small).attrs["size"]
+        artist.set_label(f"{_WORDS[name]}, $d = {size}$")
+    look = {"color": "#444444", "markerfacecolor": "white", "markersize": 4.5}
+    ax.plot([], [], "o", label="open: some runs not converged", **look)
     recovery = chains.thresholds(large)["information_theoretic"]
     threshold_lines(ax, {"perfect recovery": recovery})
     ax.set(
@@ -65,8 +75,13 @@ def make_picture(data: xr.Dataset) -> Figure:
         ylabel="error of the learned matrix $S = WW^\\top / k$\n"
         r"$\kappa\,\Vert S - \hat S \Vert_F^2 / d$  (1: nothing known)",
     )
-    note = f"{large.attrs['instances']} instances a point\nbars: standard error"
-    figure.legend(loc="outside right center", title=note, alignment="left")
+    note = f"points: {large.attrs['instances']} instances, bars: standard error"
+    figure.legend(
+        handles=[*chains.named_lines(ax)[:2], *drawn.values(), chains.named_lines(ax)[-1]],
+        loc="outside right center",
+        title=note,
+        alignment="left",
+    )
     figure.suptitle(
         r"Quadratic network of $k = d/2$ hidden units, labels without noise", fontsize=11
     )
@@ -77,13 +92,6 @@ def _theory(ax: Axes, part: xr.Dataset) -> None:
     alpha, error = part["alpha"].values, part["mse"].sel(branch="bayes").values
     ax.plot(alpha, error, color=BLUE, linewidth=2.2, label="Bayes-optimal, reached by AMP")
     ax.plot(alpha, 2 * error, "--", color=GRAY, label="twice that: a sample of the posterior")
-
-
-def _rename(ax: Axes, before: str, after: str) -> None:
-    """The key of runs that did not converge."""
-    for line in ax.lines:
-        if str(line.get_label()) == f"{before}, some not converged":
-            line.set_label(f"{after}: some not converged")
 
 
 def compare(data: xr.Dataset) -> Comparison:
@@ -101,10 +109,12 @@ def compare(data: xr.Dataset) -> Comparison:
 def summarize(data: xr.Dataset) -> str:
     """The thresholds, and the errors of all methods at the measured points."""
     texts = []
-    for key in chains.names(data):
+    for key in _NAMES:
         part = chains.curve(data, key)
+        ran = part["mse_mean"].notnull().any(panels.MEASURED)  # all methods share one axis
+        part = part.isel(algorithm=np.flatnonzero(ran.values))
         part.attrs["thresholds"] = f"[{part.attrs['thresholds']}]"
-        texts.append(panels.summarize(part))
+        texts.append(f"  d = {part.attrs['size']}\n{panels.summarize(part)}")
     return "\n".join(texts)
 
 
