@@ -11,8 +11,8 @@ eigenvectors of Y and the eigenvalues y - 2 t a, which the cubic turns into
 
     kappa^2 / |kappa - g|^2,
 
-positive and without a difference of large numbers. Its error (Bun et al. 2016; Maillard et al.
-2022; Pourkamali & Macris 2023) and the information follow:
+positive and without a difference of large numbers (Bun et al. 2016). Its error and the information
+(Maillard et al. 2022) are
 
     lim E |S - S_hat|^2 / d = t (1 - t F),  F = 4 pi^2 / 3 int mu^3,
     lim I(S; Y) / d^2 = [E ln |y - y'| - ln(t) / 2 + 1 / 4] / 2.

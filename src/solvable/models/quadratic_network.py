@@ -45,7 +45,7 @@ CARD = dict(
         "spinodal_informed",
     ],
     rigour="replica",
-    references=["maillard2024", "maillard2022"],
+    references=["maillard2024", "maillard2022", "bun2016"],
 )
 
 
