@@ -25,23 +25,41 @@ def noises(kappa):
 @jax.jit
 def numbers(kappa, t):
     law = noisy_wishart(kappa, t, 12)
-    found = law.average(jnp.stack([jnp.ones_like(law.y), law.y, law.y**2])[0])
     explained = law.average(kappa**2 / (kappa**2 - 2 * kappa * law.real + law.modulus))
-    error = t * (1 - t * law.fisher_information())
-    square = law.average(law.y**2)
-    return found, law.average(law.y), square, explained, error, law.overlap(), law.information()
+    return {
+        "mass": law.average(jnp.ones_like(law.y)),
+        "mean": law.average(law.y),
+        "square": law.average(law.y**2),
+        "explained": explained,
+        "error": law.error(),
+        "by Fisher information": t * (1 - t * law.fisher_information()),
+        "overlap": law.overlap(),
+        "information": law.information(),
+    }
 
 
 @pytest.mark.parametrize("kappa", KAPPAS)
-def test_moments_and_two_forms_of_the_error(kappa):
+def test_moments_and_three_forms_of_the_error(kappa):
     for t in noises(kappa):
-        mass, mean, square, explained, error, overlap, _ = map(float, numbers(kappa, t))
+        found = {name: float(value) for name, value in numbers(kappa, t).items()}
         # beside kappa = 1 the density has a peak of width t^(2/3) and height t^(-1/3)
-        assert mass == pytest.approx(1, abs=2e-9)
-        assert mean == pytest.approx(1, rel=1e-11)
-        assert explained == pytest.approx(1, rel=1e-11)
-        assert square == pytest.approx(1 + 1 / kappa + t, rel=1e-11)
-        assert error + overlap == pytest.approx(1 / kappa, abs=5e-9 / kappa)
+        assert found["mass"] == pytest.approx(1, abs=2e-9)
+        assert found["mean"] == pytest.approx(1, rel=1e-11)
+        assert found["explained"] == pytest.approx(1, rel=1e-11)
+        assert found["square"] == pytest.approx(1 + 1 / kappa + t, rel=1e-11)
+        error = found["error"]
+        other = found["by Fisher information"]
+        assert error == pytest.approx(other, rel=2e-12, abs=1e-13 * t * max(1, t))
+        assert error + found["overlap"] == pytest.approx(1 / kappa, abs=5e-9 / kappa)
+
+
+def test_few_hidden_units_cost_no_digits():
+    """mm / (2 kappa t) is 1 less a relative correction of order kappa (1 + kappa t)."""
+    for kappa, rtol in ((1e-3, 1e-12), (1e-6, 1e-10)):
+        for t in (1e-3, 1.0, 1 / kappa):
+            share = float(unexplained(kappa, t)) / (2 * kappa**2 * t)
+            exact = 1 - kappa / 2 - kappa**2 * t / 2
+            assert share == pytest.approx(exact, abs=rtol + 2 * kappa**2)
 
 
 @pytest.mark.parametrize("kappa", [0.3, 1.0, 2.5])
@@ -55,7 +73,7 @@ def test_information_is_the_integral_of_the_error(kappa):
         at = (low + high) / 2 + (high - low) / 2 * x
         rates = [np.exp(u) * float(unexplained(kappa, np.exp(-u))) / kappa / 4 for u in at]
         change += (high - low) / 2 * np.dot(w, rates)
-    ends = [float(numbers(kappa, np.exp(-u))[-1]) for u in (middle - 2, middle + 2)]
+    ends = [float(numbers(kappa, np.exp(-u))["information"]) for u in (middle - 2, middle + 2)]
     assert ends[1] - ends[0] == pytest.approx(change, rel=1e-9)
 
 

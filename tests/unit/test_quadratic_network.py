@@ -126,6 +126,7 @@ def test_experiment_has_descent_beside_message_passing():
     [
         ({"kappa": 0.0, "delta": 0.1}, "`kappa` must be positive"),
         ({"kappa": np.nan, "delta": 0.1}, "`kappa` must be positive"),
+        ({"kappa": 1e-9, "delta": 0.1}, "`kappa` must be at least 1e-08"),
         ({"kappa": 0.5, "delta": -0.1}, "`delta` must be"),
         ({"kappa": 0.5, "delta": np.inf}, "`delta` must be"),
         ({"kappa": 0.5, "delta": 0.1, "alpha": -1.0}, "`alpha` must be positive"),
@@ -154,10 +155,17 @@ def test_problems_that_do_not_fit():
 
 def test_theory_at_extreme_parameters():
     """Status and number, or a status without: never a number that is none."""
-    for kappa, delta in ((1e-3, 0.0), (1e3, 0.0), (0.5, 1e-8), (0.5, 1e6), (0.99, 1e-6)):
+    for kappa, delta in (
+        (1e-8, 0.0),
+        (1e-3, 0.0),
+        (1e3, 0.0),
+        (0.5, 1e-8),
+        (0.5, 1e6),
+        (0.99, 1e-6),
+    ):
         data = sv.curve(
             sv.QuadraticNetwork(kappa=kappa, delta=delta),
-            over={"alpha": [1e-8, 0.2 * min(kappa, 1), 0.6, 100.0]},
+            over={"alpha": [1e-12, 0.2 * min(kappa, 1), 0.6, 100.0]},
         ).sel(branch="bayes")
         assert np.all(data.status == Status.converged)
         assert np.all((data.mse >= 0) & (data.mse <= 1)) and np.all(np.diff(data.mse) <= 0)

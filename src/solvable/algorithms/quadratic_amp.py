@@ -84,15 +84,27 @@ class Problem:
 
     def seen(self, S: Float[np.ndarray, "d d"]) -> Float[np.ndarray, " n"]:
         """Tr Z_mu S."""
-        A, root = self.design, self.design.shape[1] ** 0.5
-        return root * np.einsum("ij,ij->i", A @ S, A) - np.trace(S) / root
+        root = self.design.shape[1] ** 0.5
+        found = np.concatenate([np.einsum("ij,ij->i", A @ S, A) for A in self._blocks()])
+        return root * found - np.trace(S) / root
 
     def summed(self, r: Float[np.ndarray, " n"]) -> Float[np.ndarray, "d d"]:
         """sum_mu r_mu Z_mu."""
-        A, root = self.design, self.design.shape[1] ** 0.5
-        total = root * (A.T @ (r[:, None] * A))
-        np.fill_diagonal(total, total.diagonal() - r.sum() / root)
+        d = self.design.shape[1]
+        total = np.zeros((d, d))
+        for A, part in zip(self._blocks(), np.split(r, self._cuts), strict=True):
+            total += A.T @ (part[:, None] * A)
+        total *= d**0.5
+        np.fill_diagonal(total, total.diagonal() - r.sum() / d**0.5)
         return total
+
+    @property
+    def _cuts(self) -> range:
+        return range(_ROWS, len(self.design), _ROWS)
+
+    def _blocks(self) -> list[np.ndarray]:
+        """Rows of the design, so few at a time that their products stay in the cache."""
+        return np.split(self.design, self._cuts)
 
 
 @dataclass(frozen=True)
@@ -228,4 +240,5 @@ def run(problem: Problem, start: Any = None, **options: Any) -> Outcome:
 
 
 DAMPING: Final = 0.5
+_ROWS: Final = 512
 _SMALLEST: Final = 1e-24  # V of a matrix that is known

@@ -60,12 +60,15 @@ class NoisyWishart(NamedTuple):
         return 4 * jnp.pi**2 / 3 * jnp.sum(self.density**3 * self.width)
 
     def error(self) -> Scalar:
-        """lim E |S - S_hat|^2 / d, from 1 / kappa at t = inf to 0."""
-        return jnp.where(
-            self.t * self.kappa > 1,
-            1 / self.kappa - self.overlap(),
-            self.t * (1 - self.t * self.fisher_information()),
-        )
+        """lim E |S - S_hat|^2 / d, from 1 / kappa at t = inf to 0.
+
+        It is E S_hat (Y - S_hat), whose digits are not lost where the rank of S is low, or where t
+        is so large that little is known, 1 / kappa - overlap.
+        """
+        far = _distance(self.kappa, self.real, self.modulus)
+        known = 2 * self.t * self.average(self.kappa**2 / far * self.real)
+        unsure = self.t * self.kappa * jnp.minimum(self.kappa, 1) > _UNSURE
+        return jnp.where(unsure, 1 / self.kappa - self.overlap(), known)
 
     def overlap(self) -> Scalar:
         """lim |S_hat - 1|^2 / d, from 0 at t = inf to 1 / kappa."""
@@ -284,3 +287,4 @@ _REACH: Final = 3.3  # the last node is 1e-18 of the interval from its end
 _HALVINGS: Final = 160
 _ROUGH_HALVINGS: Final = 45
 _POLISH: Final = 4
+_UNSURE: Final = 0.3

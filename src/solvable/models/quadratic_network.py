@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from solvable.algorithms import quadratic_amp
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.algorithms.quadratic_amp import DAMPING, Problem, State
-from solvable.core.arguments import UNSET, non_negative, parameter, positive
+from solvable.core.arguments import UNSET, fail, is_traced, non_negative, parameter, positive
 from solvable.core.branches import Limits, level
 from solvable.core.instance import Data, Instance
 from solvable.core.noisy_wishart import noisy_wishart
@@ -32,7 +32,7 @@ CARD = dict(
     name="QuadraticNetwork",
     summary="a two-layer network of k = kappa d hidden units with activation z^2",
     parameters={
-        "kappa": "> 0, hidden units / dimension k / d",
+        "kappa": ">= 1e-8, hidden units / dimension k / d",
         "delta": ">= 0, variance of the noise of sqrt(d) y",
         "alpha": "> 0, samples / dimension^2 n / d^2",
     },
@@ -47,6 +47,14 @@ CARD = dict(
     rigour="replica",
     references=["maillard2024", "maillard2022", "bun2016"],
 )
+
+
+def _width(name: str, value: Any) -> Any:
+    """kappa; where it is smaller than d will ever be large, what is left of errors is rounding."""
+    value = positive(name, value)
+    if not is_traced(value) and value < _NARROWEST:
+        raise fail(name, f"be at least {_NARROWEST:g}", value)
+    return value
 
 
 class QuadraticOrder(NamedTuple):
@@ -110,7 +118,7 @@ class QuadraticNetwork(
     alpha = kappa - kappa^2 / 2 on, 1/2 for kappa >= 1.
 
     Args:
-        kappa: hidden units over dimension, > 0.
+        kappa: hidden units over dimension, >= 1e-8.
         delta: noise, >= 0.
         alpha: samples over dimension squared, > 0; may be left unset where it is swept.
 
@@ -124,7 +132,7 @@ class QuadraticNetwork(
         0.375
     """
 
-    kappa: float = parameter("kappa", positive)
+    kappa: float = parameter("kappa", _width)
     delta: float = parameter("delta", non_negative)
     alpha: float = parameter("alpha", positive, default=UNSET)
 
@@ -307,6 +315,7 @@ def recovery_ratio(kappa: float) -> float:
     return kappa - kappa**2 / 2 if kappa < 1 else 0.5
 
 
+_NARROWEST: Final = 1e-8
 _SPACING: Final = 0.25
 _MARGIN: Final = 0.5
 _EXACT: Final = 69.0  # ln q_hat at which what is left of an error is rounding, for kappa = 1 too
