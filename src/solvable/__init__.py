@@ -30,6 +30,7 @@ _HOMES = {
     "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
     "Committee": "solvable.models.committee",
     "OnlineSGD": "solvable.models.online_sgd",
+    "QuadraticNetwork": "solvable.models.quadratic_network",
     "Polynomial": "solvable.bricks.activations.polynomial",
     "Isotropic": "solvable.bricks.inputs.isotropic",
     "HiddenManifold": "solvable.bricks.inputs.hidden_manifold",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from solvable.models.glm import GLM
     from solvable.models.multi_layer import MultiLayer
     from solvable.models.online_sgd import OnlineSGD
+    from solvable.models.quadratic_network import QuadraticNetwork
     from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor
     from solvable.models.spiked_wigner import SpikedWigner
     from solvable.models.spiked_wishart import SpikedWishart

@@ -90,6 +90,9 @@ MODELS = {
     "matrix and tensor": sv.SpikedMatrixTensor(delta2=0.7, deltap=0.6, p=3),
     "tensor": sv.SpikedMatrixTensor(delta2=None, deltap=0.1, p=4),
     "committee": sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=3.0),
+    "quadratic network": sv.QuadraticNetwork(kappa=0.5, delta=0.1, alpha=0.3),
+    "narrow quadratic network": sv.QuadraticNetwork(kappa=0.2, delta=0.0, alpha=0.12),
+    "wide quadratic network": sv.QuadraticNetwork(kappa=1.5, delta=0.0, alpha=0.3),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 
