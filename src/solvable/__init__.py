@@ -18,6 +18,7 @@ _HOMES = {
     "experiment": "solvable.studies.experiment",
     "dynamics": "solvable.studies.dynamics",
     "asymptotics": "solvable.studies.asymptotics",
+    "weak_recovery": "solvable.studies.weak_recovery",
     "relaxation": "solvable.studies.relaxation",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
@@ -135,3 +136,4 @@ if TYPE_CHECKING:
     from solvable.studies.phase import phase_diagram
     from solvable.studies.relaxation import relaxation
     from solvable.studies.thresholds import thresholds
+    from solvable.studies.weak_recovery import weak_recovery

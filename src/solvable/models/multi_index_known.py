@@ -1,0 +1,150 @@
+"""A multi-index link some of whose directions are known, in part: what y tells of the others.
+
+Known directions U have an overlap matrix Q: z_U ~ N(omega, 1 - Q) with omega ~ N(0, Q). State
+evolution of these directions, Q = q_hat / (1 + q_hat), q_hat = alpha E g g^T with
+g = (1 - Q)^-1 (E[z_U | y, omega] - omega), and the stability of the others, the largest eigenvalue
+of M -> alpha E G M G, G = E[z_V z_V^T - 1 | y, omega], come from one table: the law of
+(z_U, y) with moments of z_V, which is weighted anew for every omega.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from solvable.core.hermite import Index, indices, turn
+from solvable.core.level_sets import Cover, Grid, Pieces, cut, piece_moments
+from solvable.core.links import Link
+from solvable.core.outputs import Output, best_cover, extrapolated, observed
+
+_WIDTH = {1: 0.02, 2: 0.12, 3: 0.4}  # of groups of z_U where lines run through it
+_FINER = {1: 1, 2: 4, 3: 3, 4: 1}  # lines where outputs are discrete and one direction is known
+_OMEGA = {1: 32, 2: 9, 3: 6}  # Gauss-Hermite nodes of omega, each direction
+
+
+@dataclass(frozen=True)
+class Known:
+    """The law of (z_U, y) and moments of z_V.
+
+    Attributes:
+        places: z_U of every group, shape (g, u).
+        table: E[h 1(y in bin)] of every group, shape (g, h, bins): h = 1, z_V, He_beta(z_V) of
+            degree two, and z_U minus its place.
+        output: the bins.
+        known, new: how many directions.
+        exact: whether groups are points of z_U.
+    """
+
+    places: Float[np.ndarray, "g u"]
+    table: Float[np.ndarray, "g h bins"]
+    output: Output
+    known: int
+    new: int
+    exact: bool
+
+    def coupling(self) -> np.ndarray:
+        """E E[z_V | y, z_U] E[z_V | y, z_U]^T with z_U known: what it shows at once."""
+        products, _ = self._products(self.table[:, : 1 + self.new])
+        return products[1:, 1:]
+
+    def complete(self) -> tuple[np.ndarray, np.ndarray]:
+        """Products of He_beta(z_V) of degree two with z_U known, also by wider bins."""
+        keep = [0, *self._second()]
+        fine, rough = self._products(self.table[:, keep])
+        return fine[1:, 1:], rough[1:, 1:]
+
+    def _products(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return extrapolated(self.output.products(table))
+
+    def _second(self) -> list[int]:
+        return list(range(1 + self.new, 1 + self.new + self.new * (self.new + 1) // 2))
+
+    def at(self, overlap: Float[np.ndarray, "u u"]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """E g g^T, and products of He_beta(z_V) of degree two by bins and by wider ones."""
+        values, turned = np.linalg.eigh(overlap)
+        values = np.clip(values, 1e-12, 1 - 1e-9)
+        x, w = np.polynomial.hermite_e.hermegauss(_OMEGA[self.known])
+        grids = np.stack(np.meshgrid(*[x] * self.known, indexing="ij"), -1)
+        omega = grids.reshape(-1, self.known) * np.sqrt(values)
+        weight = np.prod(np.meshgrid(*[w / w.sum()] * self.known, indexing="ij"), axis=0).ravel()
+        z, rest = self.places @ turned, 1 - values
+        # density of z given omega over that of z
+        apart = z[None] - omega[:, None]
+        log_ratio = -0.5 * np.sum(apart**2 / rest - z[None] ** 2, -1) - 0.5 * np.log(rest).sum()
+        ratio = weight[:, None] * np.exp(log_ratio)
+        size = self.table.shape[1:]
+        keep = [0, *self._second()]
+        flat = self.table[:, keep].reshape(len(z), -1)
+        seen = (ratio @ flat).reshape(len(omega), len(keep), size[1])
+        moved = []
+        for axis in range(self.known):
+            first = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, axis])
+            moved.append((ratio * apart[..., axis]) @ self.table[:, 0] + ratio @ first)
+            if not self.exact:  # the ratio at the mean of a group
+                for other in range(self.known):
+                    shift = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, other])
+                    slope = z[None, :, other] - apart[..., other] / rest[other]
+                    moved[-1] += (ratio * apart[..., axis] * slope) @ shift
+        if not self.exact:
+            for other in range(self.known):
+                shift = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, other])
+                slope = z[None, :, other] - apart[..., other] / rest[other]
+                seen[:, 0] += (ratio * slope) @ shift
+        both = np.concatenate([seen, np.stack(moved, axis=1)], axis=1)
+        fine, rough = self._products(both)
+        own = np.arange(len(keep), len(keep) + self.known)
+        score = fine[np.ix_(own, own)] / rest[:, None] / rest[None, :]
+        second = np.arange(1, len(keep))
+        blocks = [found[np.ix_(second, second)] for found in (fine, rough)]
+        return turned @ score @ turned.T, blocks
+
+
+def known(
+    link: Link,
+    directions: Float[np.ndarray, "k u"],
+    others: Float[np.ndarray, "k v"],
+    noise: float,
+    grid: Grid,
+    rough: Grid,
+) -> Known:
+    """The table of a link with known directions, in the frame of both bases."""
+    frame = np.concatenate([directions, others], axis=1)
+    u, v = directions.shape[1], others.shape[1]
+    covered = best_cover(link.turned(frame), grid, rough, _FINER[u + v] if u == 1 else 1)
+    made, turned = covered.cover, covered.frame
+    output = observed(covered, grid, noise)
+    pieces = cut(made, output.bins)
+    moments = _turned_moments(made, pieces, turned)
+    first, second = moments[1 : 1 + u + v], moments[1 + u + v :]
+    mass = moments[0]
+    center = np.divide(first[:u], mass, out=np.zeros_like(first[:u]), where=mass > 1e-300)
+    exact = covered.is_along_axes() and int(np.argmax(np.abs(turned[:, -1]))) >= u
+    width = 1e-9 if exact else _WIDTH[u]
+    cell = np.round(center / width).astype(int)
+    _, group = np.unique(cell, axis=1, return_inverse=True)
+    group = group.ravel()
+    count = int(group.max()) + 1
+    total = np.maximum(np.bincount(group, weights=mass, minlength=count), 1e-300)
+    places = np.stack([np.bincount(group, weights=x, minlength=count) for x in first[:u]]) / total
+    wanted = [i for i, beta in enumerate(_second(u + v)) if sum(beta[:u]) == 0]
+    moved = first[:u] - mass * places[:, group]
+    rows = np.concatenate([mass[None], first[u:], second[wanted], moved])
+    bins = len(output.bins)
+    place = group * bins + pieces.bin
+    table = np.stack([np.bincount(place, weights=x, minlength=count * bins) for x in rows], axis=0)
+    table = np.moveaxis(table.reshape(len(rows), count, bins), 0, 1)
+    return Known(places.T, table, output, u, v, exact)
+
+
+def _second(k: int) -> list[Index]:
+    return [beta for beta in indices(k, 2) if sum(beta) == 2]
+
+
+def _turned_moments(made: Cover, pieces: Pieces, frame: np.ndarray) -> np.ndarray:
+    """Moments of the pieces up to degree two, of z = frame x."""
+    found = piece_moments(made, pieces, 2)
+    k = made.link.k
+    first, second = found[1 : 1 + k], found[1 + k :]
+    return np.concatenate([found[:1], frame @ first, turn(frame, _second(k)) @ second])
