@@ -30,6 +30,7 @@ _HOMES = {
     "SpikedWishart": "solvable.models.spiked_wishart",
     "SpikedMatrixTensor": "solvable.models.spiked_matrix_tensor",
     "OnlineSGD": "solvable.models.online_sgd",
+    "LargeCommittee": "solvable.models.large_committee",
     "Polynomial": "solvable.bricks.activations.polynomial",
     "Isotropic": "solvable.bricks.inputs.isotropic",
     "HiddenManifold": "solvable.bricks.inputs.hidden_manifold",
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
     from solvable.core.specification import parse
     from solvable.core.status import Status
     from solvable.models.glm import GLM
+    from solvable.models.large_committee import LargeCommittee
     from solvable.models.multi_layer import MultiLayer
     from solvable.models.online_sgd import OnlineSGD
     from solvable.models.spiked_matrix_tensor import SpikedMatrixTensor

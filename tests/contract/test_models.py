@@ -89,6 +89,8 @@ MODELS = {
     ),
     "matrix and tensor": sv.SpikedMatrixTensor(delta2=0.7, deltap=0.6, p=3),
     "tensor": sv.SpikedMatrixTensor(delta2=None, deltap=0.1, p=4),
+    "large committee": sv.LargeCommittee(prior=sv.Gaussian(), alpha=8.0),
+    "large binary committee": sv.LargeCommittee(prior=sv.Rademacher(), alpha=1.7),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 

@@ -72,7 +72,7 @@ def _recovered(limits: Limits, scale: float) -> list[FixedPoint]:
 
 
 def _is_close(scale: float, threshold: float) -> bool:
-    return bool(abs(scale - threshold) <= _MARGINAL * threshold) if threshold > 0 else False
+    return bool(abs(scale - threshold) <= _MARGINAL * threshold) if 0 < threshold < np.inf else False
 
 
 def _status(marginal: bool) -> Status:

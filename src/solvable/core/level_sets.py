@@ -160,8 +160,8 @@ def _cells(made: Cover, edges: np.ndarray) -> Strokes:
     low, high = edges[:-1] + inset, edges[1:] - inset
     lines = len(made.weight)
     line = np.repeat(np.arange(lines), len(low))
-    low, high = np.tile(low, lines), np.tile(high, lines)
-    return Strokes(line, low, high, made.values(line, low), made.values(line, high))
+    ends = (made.values(line, np.tile(x, lines)) for x in (low, high))
+    return Strokes(line, np.tile(edges[:-1], lines), np.tile(edges[1:], lines), *ends)
 
 
 def _separated(made: Cover, s: Strokes) -> Strokes:

@@ -93,6 +93,16 @@ class Link:
             )
         return values.astype(float)
 
+    def restricted(self, axes: list[int]) -> Link:
+        """The link of some of its variables, of a value on which it does not depend otherwise."""
+
+        def function(z: Any) -> Any:
+            whole = np.zeros((*z.shape[:-1], self.k))
+            whole[..., axes] = z
+            return self.function(whole)
+
+        return Link(function, len(axes), self.text)
+
     def turned(self, frame: Float[np.ndarray, "k k"]) -> Link:
         """The link of x in z = frame x."""
         return Link(lambda x: self.function(x @ frame.T), self.k, self.text)

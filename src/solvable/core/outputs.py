@@ -28,6 +28,7 @@ from solvable.core.level_sets import (
 from solvable.core.links import Link
 
 _EMPTY = 1e-290
+_SLOWEST = 0.7  # ratio of errors of two levels that is trusted to go on
 _PER_NOISE, _PER_NOISE_SUM = 6.0, 5.0  # bins, and nodes of the sum over y, in one width of noise
 _REACH = 8.0
 _MOST_BINS = 6000
@@ -71,18 +72,30 @@ def _products(moments: np.ndarray) -> np.ndarray:
     return np.einsum("...ay,...by->ab", means, moments, optimize=True)
 
 
-def extrapolated(levels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The limit of narrow bins, whose error falls by 4 a level, and what the level before says.
+def extrapolated(
+    levels: list[np.ndarray], leading: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The limit of narrow bins, and what the level before says of it.
 
-    Where bins are narrower than lines resolve the levels stop to follow that rule: the best two
-    neighbors decide.
+    The error falls by 4 a level; beside singularities it goes on falling by less, geometrically.
+    Where bins are narrower than lines resolve it stops to fall: the best two neighbors decide,
+    by the first `leading` rows and columns.
     """
     if len(levels) == 1:
         return levels[0], levels[0]
     steps = [b + (b - a) / 3 for a, b in zip(levels, levels[1:], strict=False)]
-    apart = [float(np.max(np.abs(b - a))) for a, b in zip(steps, steps[1:], strict=False)]
-    best = int(np.argmin(apart))
-    return steps[best + 1], steps[best]
+    apart = [_apart(a, b, leading) for a, b in zip(steps, steps[1:], strict=False)]
+    best = int(np.argmin(apart)) + 1
+    if best < 2:
+        return steps[best], steps[best - 1]
+    last, before = steps[best] - steps[best - 1], steps[best - 1] - steps[best - 2]
+    ratio = np.divide(last, before, out=np.zeros_like(last), where=np.abs(before) > _EMPTY)
+    rest = np.where((ratio > 0) & (ratio < _SLOWEST), ratio / (1 - np.clip(ratio, 0, 0.9)), 0.0)
+    return steps[best] + last * rest, steps[best - 1]
+
+
+def _apart(a: np.ndarray, b: np.ndarray, leading: int | None) -> float:
+    return float(np.max(np.abs(b - a)[:leading, :leading]))
 
 
 class Covered(NamedTuple):

@@ -14,7 +14,7 @@ evolution gives to the directions U.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from solvable.core.hermite import Index, indices, turn
 from solvable.core.level_sets import Grid, bin_moments, cut
 from solvable.core.links import Link
-from solvable.core.outputs import best_cover, extrapolated, observed
+from solvable.core.outputs import Covered, best_cover, extrapolated, observed
 from solvable.models.multi_index_known import Known, known
 
 _ZERO, _ZERO_ASKEW = 1e-6, 2e-3  # E_y of a square below this is 0: along axes, in other frames
@@ -35,6 +35,7 @@ _TIDY = 1e-7
 _SAME = 2e-2  # relative: eigenvalues beside known directions this close are one
 _CURVE = 1 / (1 + np.exp(-np.linspace(-7.0, 6.5, 64)))  # overlaps of one direction
 _START, _STEPS, _SETTLED = 1e-3, 400, 1e-8
+_WIDER, _FEWEST = 8, 5  # bins of other widths
 _LARGEST = 1e4  # alpha
 
 
@@ -65,13 +66,13 @@ class Grids:
 
 FINE = {
     1: Grids(Grid(1, 16000, 48), Grid(1, 2000, 24), Grid(1, 400, 8)),
-    2: Grids(Grid(60, 240, 36), Grid(12, 160, 14), Grid(4, 40, 8)),
+    2: Grids(Grid(32, 200, 120), Grid(12, 160, 14), Grid(4, 40, 8)),
     3: Grids(Grid(6, 56, 20), Grid(5, 48, 8), Grid(2, 20, 8)),
     4: Grids(Grid(3, 32, 12), Grid(2, 24, 5), Grid(1, 12, 4)),
 }
 COARSE = {
     1: Grids(Grid(1, 6000, 34), Grid(1, 1000, 17), Grid(1, 400, 8)),
-    2: Grids(Grid(24, 150, 25), Grid(8, 100, 10), Grid(4, 40, 8)),
+    2: Grids(Grid(20, 140, 60), Grid(8, 100, 10), Grid(4, 40, 8)),
     3: Grids(Grid(4, 40, 14), Grid(3, 32, 6), Grid(2, 20, 8)),
     4: Grids(Grid(2, 24, 8), Grid(2, 16, 4), Grid(1, 12, 4)),
 }
@@ -125,9 +126,7 @@ def symmetric_map(products: np.ndarray, size: int) -> np.ndarray:
     return 0.5 * (found + found.T)
 
 
-def largest(
-    products: np.ndarray, size: int, spread: float = 0.0
-) -> tuple[float, np.ndarray]:
+def largest(products: np.ndarray, size: int, spread: float = 0.0) -> tuple[float, np.ndarray]:
     """The largest eigenvalue, and the directions of its positive eigenmatrices.
 
     Eigenvalues that differ by less than the spread of their entries count as one.
@@ -160,15 +159,26 @@ class Alone(NamedTuple):
 def alone(link: Link, noise: float, grids: Grids, degree: int) -> Alone:
     """E_y E[He_a | y] E[He_b | y] up to a degree."""
     covered = best_cover(link, grids.alone, grids.rough)
-    output = observed(covered, grids.alone, noise)
+    tries = [
+        _products(covered, replace(grids.alone, bins=bins), noise, degree)
+        for bins in sorted({grids.alone.bins, grids.alone.bins // _WIDER, _FEWEST})
+        if bins >= _FEWEST
+    ]
+    first = len(indices(link.k, 2))
+    return min(tries, key=lambda one: np.max(np.abs(one.products - one.rough)[:first, :first]))
+
+
+def _products(covered: Covered, grid: Grid, noise: float, degree: int) -> Alone:
+    """The same with bins of one kind: narrow ones resolve more, wide ones are seen by more lines."""
+    output = observed(covered, grid, noise)
     pieces = cut(covered.cover, output.bins)
     moments = bin_moments(covered.cover, pieces, output.bins, degree)
-    order = indices(link.k, degree)
+    order = indices(covered.cover.link.k, degree)
     found = np.empty_like(moments)
     for d in range(degree + 1):
         keep = [i for i, beta in enumerate(order) if sum(beta) == d]
         found[keep] = turn(covered.frame, [order[i] for i in keep]) @ moments[keep]
-    products, rough = extrapolated(output.products(found))
+    products, rough = extrapolated(output.products(found), len(indices(covered.cover.link.k, 2)))
     return Alone(products, rough, order)
 
 
@@ -204,9 +214,7 @@ def stages(link: Link, noise: float, grids: Grids, what: Alone, coarse: Alone) -
     return found
 
 
-def _next(
-    link: Link, directions: np.ndarray, last: Stage, noise: float, grids: Grids
-) -> Stage:
+def _next(link: Link, directions: np.ndarray, last: Stage, noise: float, grids: Grids) -> Stage:
     """What is learned after known directions."""
     others = complement(directions)
     table = known(link, directions, others, noise, grids.beside, grids.rough)
@@ -247,9 +255,7 @@ class Instability:
         value, matrix = _largest_beside(fine, self.table.new)
         return score, value, largest(rough, self.table.new)[0], matrix
 
-    def _along_curve(
-        self, least: float, matrix: np.ndarray
-    ) -> tuple[float, float, np.ndarray]:
+    def _along_curve(self, least: float, matrix: np.ndarray) -> tuple[float, float, np.ndarray]:
         """With one known direction its overlap q is fixed at alpha = q / (1 - q) / E g^2."""
 
         def at(q: float) -> tuple[float, float, float, np.ndarray]:
@@ -272,9 +278,7 @@ class Instability:
         # known to all digits before others are
         return max(least, highest), max(least, highest), matrix
 
-    def _by_iteration(
-        self, least: float, matrix: np.ndarray
-    ) -> tuple[float, float, np.ndarray]:
+    def _by_iteration(self, least: float, matrix: np.ndarray) -> tuple[float, float, np.ndarray]:
         """With several known directions state evolution is iterated at every alpha."""
         seen: dict[float, tuple[float, float, float, np.ndarray]] = {}
         overlaps = {0.0: _START * np.eye(self.table.known)}

@@ -122,9 +122,12 @@ def known(
     center = np.divide(first[:u], mass, out=np.zeros_like(first[:u]), where=mass > 1e-300)
     exact = covered.is_along_axes() and int(np.argmax(np.abs(turned[:, -1]))) >= u
     width = 1e-9 if exact else _WIDTH[u]
-    cell = np.round(center / width).astype(int)
-    _, group = np.unique(cell, axis=1, return_inverse=True)
-    group = group.ravel()
+    cell = np.zeros(mass.shape)
+    for along in center:
+        # which of the sorted places along this direction, then which combination of them
+        _, place = np.unique(np.round(along / width), return_inverse=True)
+        cell = cell * (place.max() + 1) + place
+    _, group = np.unique(cell, return_inverse=True)
     count = int(group.max()) + 1
     total = np.maximum(np.bincount(group, weights=mass, minlength=count), 1e-300)
     places = np.stack([np.bincount(group, weights=x, minlength=count) for x in first[:u]]) / total

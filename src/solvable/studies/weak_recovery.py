@@ -1,7 +1,7 @@
 """`weak_recovery`: from how many samples on the directions of a link can be learned."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from solvable.models.multi_index import COARSE, FINE, Stage
 from solvable.models.single_index import single_index
 from solvable.studies.curve import Progress
 
-_DEGREE = {1: 8, 2: 6, 3: 4, 4: 4}
+_DEGREE = {1: 8, 2: 5, 3: 4, 4: 4}
 _ZERO = 1e-6
 _AGREE = 0.1  # relative: finer and coarser grids that differ by more have not settled
 
@@ -94,7 +94,9 @@ class WeakRecovery:
         }
 
     def __str__(self) -> str:
-        lines = [f"Weak recovery of y = {self.link}, noise {self.noise:g}: alpha = {self.alpha:.7g}"]
+        lines = [
+            f"Weak recovery of y = {self.link}, noise {self.noise:g}: alpha = {self.alpha:.7g}"
+        ]
         lines += [
             f"  {found.kind:<10} alpha {found.alpha:.7g} +- {found.error_bound:.1g}  along "
             f"({', '.join(f'{x:.4g}' for x in found.vector)})"
@@ -153,7 +155,9 @@ def weak_recovery(
     noise = non_negative("noise", noise)
     if isinstance(link, AbstractChannel):
         return _of_channel(link, k, noise)
-    f = link_of(link, k)
+    given = link_of(link, k)
+    used = [axis for axis in range(given.k) if not _is_irrelevant(given, np.eye(given.k)[axis])]
+    f = given if len(used) == given.k else given.restricted(used)
     degree = _DEGREE[f.k]
     tell = progress or _silent
     seen = []
@@ -169,10 +173,11 @@ def weak_recovery(
     directions, settled = _directions(f, *found)
     relevant = [np.array(one.vector) for one in directions if one.kind != "irrelevant"]
     jumps = leaps(f, degree, np.array(relevant).T)
+    directions = _embedded(directions, used, given.k)
     tell(5, 5)
     return WeakRecovery(
-        link=f.text,
-        k=f.k,
+        link=given.text,
+        k=given.k,
         noise=noise,
         alpha=directions[0].alpha,
         error_bound=directions[0].error_bound,
@@ -219,6 +224,15 @@ def _directions(
             entries = tuple(float(x) + 0.0 for x in vector)
             found.append(Direction(entries, name, float(stage.alpha), float(error)))
     return tuple(found), settled
+
+
+def _embedded(found: tuple[Direction, ...], used: list[int], k: int) -> tuple[Direction, ...]:
+    """Directions of the arguments in use among all of them, and those of the others."""
+    axes = np.eye(k)
+    inside = [replace(one, vector=tuple((one.vector @ axes[used]).tolist())) for one in found]
+    others = [axis for axis in range(k) if axis not in used]
+    unused = [Direction(tuple(axes[a].tolist()), "irrelevant", np.inf, 0.0) for a in others]
+    return (*inside, *unused)
 
 
 def _is_irrelevant(link: Link, vector: np.ndarray) -> bool:
