@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -250,6 +251,14 @@ class Bins:
     def __len__(self) -> int:
         return len(self.edges) + 1 + len(self.atoms)
 
+    def index(self, y: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+        """Which bin outputs lie in."""
+        inner = np.searchsorted(self.edges, y)
+        if not len(self.atoms):
+            return inner
+        atom = len(self.edges) + 1 + _atom_index(y, self.atoms)
+        return np.where(_is_among(y, self.atoms), atom, inner)
+
     def merged(self, level: int) -> Int[np.ndarray, " n"]:
         """The wider bin, of edges up to a level, that each bin is part of."""
         inner = np.r_[0, np.cumsum(self.level <= level)]
@@ -310,8 +319,10 @@ def choose_bins(made: Cover, atoms: np.ndarray, count: int) -> Bins:
     cuts = [(cut, 0) for cut in _split(sums, count, 4 if made.link.k == 1 else _FEWEST)]
     for level in range(1, LEVELS):
         ends = np.unique([0, *(c for c, _ in cuts), len(value)])
-        middles = [_half(sums, a, b) for a, b in zip(ends, ends[1:], strict=False)]
-        cuts += [(m, level) for m, a, b in zip(middles, ends, ends[1:], strict=False) if a < m < b]
+        middles = [_half(sums, a, b) for a, b in pairwise(ends)]
+        cuts += [
+            (m, level) for m, (a, b) in zip(middles, pairwise(ends), strict=True) if a < m < b
+        ]
     cuts.sort()
     places = np.array([c for c, _ in cuts], dtype=int)
     levels = np.array([level for _, level in cuts], dtype=int)
@@ -347,7 +358,7 @@ def _split(sums: np.ndarray, count: int, fewest: int) -> list[int]:
         gain = left[0] * right[0] / (left[0] + right[0]) * float(change @ change)
         heapq.heappush(heap, (-gain, a, middle, b))
 
-    for a, b in zip(ends, ends[1:], strict=False):
+    for a, b in pairwise(ends):
         push(a, b)
     cuts = ends[1:-1]
     while heap and len(cuts) < count:

@@ -1,7 +1,7 @@
 """Functions of a few Gaussian variables, y = f(z_1, ..., z_k): a Python function, or a text.
 
-A text such as "z1*z2 + sign(z3)" is read by a grammar of its own: numbers, z1, z2, ..., + - * / **,
-parentheses and the functions below. Nothing of it is run as Python.
+A text such as "z1*z2 + sign(z3)" is read by a grammar of its own: numbers, z1, z2, ..., + - * /
+and **, parentheses and the functions below. Nothing of it is run as Python.
 """
 
 from __future__ import annotations
@@ -158,7 +158,8 @@ def read(text: str) -> tuple[Callable[[Any], Any], int]:
 def _compiled(node: ast.expr, text: str, indices: list[int]) -> Callable[[Any], Any]:
     """One node of the tree as a function of z, all else refused."""
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        value = float(node.value)
+        number: Any = node.value
+        value = float(number)
         if not np.isfinite(value):
             raise fail("link", _MUST, text)
         return lambda z: np.full(z.shape[:-1], value)
@@ -195,7 +196,8 @@ def _power(node: ast.BinOp, text: str, indices: list[int]) -> Callable[[Any], An
         exponent, sign = exponent.operand, -1.0
     if not isinstance(exponent, ast.Constant) or type(exponent.value) not in (int, float):
         raise fail("link", "have numbers as exponents", text)
-    power = sign * float(exponent.value)  # type: ignore[arg-type]
+    number: Any = exponent.value
+    power = sign * float(number)
     if not abs(power) <= _MAX_POWER:
         raise fail("link", f"have exponents of at most {_MAX_POWER}", text)
     base = _compiled(node.left, text, indices)

@@ -8,6 +8,7 @@ times lets it be extrapolated; with Gaussian noise it is a smooth integral over 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,8 +84,8 @@ def extrapolated(
     """
     if len(levels) == 1:
         return levels[0], levels[0]
-    steps = [b + (b - a) / 3 for a, b in zip(levels, levels[1:], strict=False)]
-    apart = [_apart(a, b, leading) for a, b in zip(steps, steps[1:], strict=False)]
+    steps = [b + (b - a) / 3 for a, b in pairwise(levels)]
+    apart = [_apart(a, b, leading) for a, b in pairwise(steps)]
     best = int(np.argmin(apart)) + 1
     if best < 2:
         return steps[best], steps[best - 1]

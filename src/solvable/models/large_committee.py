@@ -85,7 +85,7 @@ def output_overlap(order: CommitteeOrder) -> tuple[Array, Array, Array]:
     V = order.variance
     rest = _PLATEAU * (2 * jnp.arcsin(jnp.sqrt(0.5 * V)) - V)
     q = order.overlap
-    small = jnp.expm1(-0.5 * jnp.log1p(-jnp.minimum(q, 0.5) ** 2))
+    small = jnp.expm1(-0.5 * jnp.log1p(-(jnp.minimum(q, 0.5) ** 2)))
     slope = _PLATEAU * jnp.where(q < 0.5, small, (V * (1 + q)) ** -0.5 - 1)
     return 1 - rest, rest, slope
 

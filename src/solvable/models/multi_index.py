@@ -22,8 +22,8 @@ from jaxtyping import Float
 from scipy.linalg import qr
 from scipy.optimize import brentq
 
-from solvable.core.hermite import Index, indices, turn
-from solvable.core.level_sets import Grid, bin_moments, cut
+from solvable.core.hermite import indices, turn
+from solvable.core.level_sets import Bins, Grid, bin_moments, cut
 from solvable.core.links import Link
 from solvable.core.outputs import Covered, best_cover, extrapolated, observed
 from solvable.models.multi_index_known import Known, known
@@ -62,6 +62,7 @@ class Grids:
     alone: Grid
     beside: Grid
     rough: Grid
+    omega: tuple[int, ...] = (32, 9, 6)  # nodes a direction, of one, two, three known ones
 
 
 FINE = {
@@ -70,11 +71,12 @@ FINE = {
     3: Grids(Grid(6, 56, 20), Grid(5, 48, 8), Grid(2, 20, 8)),
     4: Grids(Grid(3, 32, 12), Grid(2, 24, 5), Grid(1, 12, 4)),
 }
+_FEW_OMEGA = (24, 7, 5)
 COARSE = {
-    1: Grids(Grid(1, 6000, 34), Grid(1, 1000, 17), Grid(1, 400, 8)),
-    2: Grids(Grid(20, 140, 60), Grid(8, 100, 10), Grid(4, 40, 8)),
-    3: Grids(Grid(4, 40, 14), Grid(3, 32, 6), Grid(2, 20, 8)),
-    4: Grids(Grid(2, 24, 8), Grid(2, 16, 4), Grid(1, 12, 4)),
+    1: Grids(Grid(1, 6000, 34), Grid(1, 1000, 17), Grid(1, 400, 8), _FEW_OMEGA),
+    2: Grids(Grid(20, 140, 60), Grid(8, 100, 10), Grid(4, 40, 8), _FEW_OMEGA),
+    3: Grids(Grid(4, 40, 14), Grid(3, 32, 6), Grid(2, 20, 8), _FEW_OMEGA),
+    4: Grids(Grid(2, 24, 8), Grid(2, 16, 4), Grid(1, 12, 4), _FEW_OMEGA),
 }
 
 
@@ -92,7 +94,7 @@ def tidied(projector: Float[np.ndarray, "k k"], spread: float) -> Float[np.ndarr
 def basis_of(projector: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k m"]:
     """An orthonormal basis of the range of a projector, along the axes where they lie in it."""
     rank = round(float(np.trace(projector)))
-    found, _, _ = qr(projector, pivoting=True)
+    found: np.ndarray = qr(projector, pivoting=True)[0]  # pyright: ignore[reportAssignmentType]
     found = found[:, :rank]
     found[np.abs(found) < 1e-9] = 0.0
     leading = found[np.argmax(np.abs(found), axis=0), np.arange(rank)]
@@ -169,7 +171,7 @@ def alone(link: Link, noise: float, grids: Grids, degree: int) -> Alone:
 
 
 def _products(covered: Covered, grid: Grid, noise: float, degree: int) -> Alone:
-    """The same with bins of one kind: narrow ones resolve more, wide ones are seen by more lines."""
+    """The same with bins of one width: narrow ones resolve more, wide ones take fewer lines."""
     output = observed(covered, grid, noise)
     pieces = cut(covered.cover, output.bins)
     moments = bin_moments(covered.cover, pieces, output.bins, degree)
@@ -180,6 +182,41 @@ def _products(covered: Covered, grid: Grid, noise: float, degree: int) -> Alone:
         found[keep] = turn(covered.frame, [order[i] for i in keep]) @ moments[keep]
     products, rough = extrapolated(output.products(found), len(indices(covered.cover.link.k, 2)))
     return Alone(products, rough, order)
+
+
+class SecondMoments(NamedTuple):
+    """E[z z^T | y] as a table over bins of y.
+
+    Attributes:
+        bins: of y.
+        matrices: one for each bin, shape (bins, k, k).
+    """
+
+    bins: Bins
+    matrices: Float[np.ndarray, "b k k"]
+
+    def __call__(self, y: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n k k"]:
+        """Those of outputs."""
+        return self.matrices[self.bins.index(y)]
+
+
+def second_moments(link: Link) -> SecondMoments:
+    """E[z z^T | y] of a link without noise, z ~ N(0, 1)^k."""
+    grids, k = COARSE[link.k], link.k
+    covered = best_cover(link, grids.alone, grids.rough)
+    bins = observed(covered, grids.alone, 0.0).bins
+    moments = bin_moments(covered.cover, cut(covered.cover, bins), bins, 2)
+    mass = np.maximum(moments[0], 1e-300)
+    matrices = np.zeros((len(bins), k, k))
+    order = indices(k, 2)
+    for beta, column in zip(order, moments, strict=True):
+        if sum(beta) == 2:
+            places = [i for i, b in enumerate(beta) for _ in range(b)]
+            factor = 2**0.5 if places[0] == places[1] else 1.0
+            matrices[:, places[0], places[1]] = factor * column / mass
+            matrices[:, places[1], places[0]] = factor * column / mass
+    turned = covered.frame @ matrices @ covered.frame.T
+    return SecondMoments(bins, turned + np.eye(k))
 
 
 # -------------------------------------------------------------------------------------------------
@@ -217,7 +254,7 @@ def stages(link: Link, noise: float, grids: Grids, what: Alone, coarse: Alone) -
 def _next(link: Link, directions: np.ndarray, last: Stage, noise: float, grids: Grids) -> Stage:
     """What is learned after known directions."""
     others = complement(directions)
-    table = known(link, directions, others, noise, grids.beside, grids.rough)
+    table = known(link, directions, others, noise, grids.beside, grids.rough, grids.omega)
     zero = _ZERO if np.all(np.isin(np.abs(directions), (0, 1))) else _ZERO_ASKEW
     coupled = above(table.coupling(), zero)
     if np.trace(coupled) > 0.5:

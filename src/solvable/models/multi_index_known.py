@@ -21,7 +21,6 @@ from solvable.core.outputs import Output, best_cover, extrapolated, observed
 
 _WIDTH = {1: 0.02, 2: 0.12, 3: 0.4}  # of groups of z_U where lines run through it
 _FINER = {1: 1, 2: 4, 3: 3, 4: 1}  # lines where outputs are discrete and one direction is known
-_OMEGA = {1: 32, 2: 9, 3: 6}  # Gauss-Hermite nodes of omega, each direction
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Known:
         output: the bins.
         known, new: how many directions.
         exact: whether groups are points of z_U.
+        omega: Gauss-Hermite nodes of omega, each direction.
     """
 
     places: Float[np.ndarray, "g u"]
@@ -43,6 +43,7 @@ class Known:
     known: int
     new: int
     exact: bool
+    omega: int
 
     def coupling(self) -> np.ndarray:
         """E E[z_V | y, z_U] E[z_V | y, z_U]^T with z_U known: what it shows at once."""
@@ -65,7 +66,7 @@ class Known:
         """E g g^T, and products of He_beta(z_V) of degree two by bins and by wider ones."""
         values, turned = np.linalg.eigh(overlap)
         values = np.clip(values, 1e-12, 1 - 1e-9)
-        x, w = np.polynomial.hermite_e.hermegauss(_OMEGA[self.known])
+        x, w = np.polynomial.hermite_e.hermegauss(self.omega)
         grids = np.stack(np.meshgrid(*[x] * self.known, indexing="ij"), -1)
         omega = grids.reshape(-1, self.known) * np.sqrt(values)
         weight = np.prod(np.meshgrid(*[w / w.sum()] * self.known, indexing="ij"), axis=0).ravel()
@@ -108,6 +109,7 @@ def known(
     noise: float,
     grid: Grid,
     rough: Grid,
+    omega: tuple[int, ...],
 ) -> Known:
     """The table of a link with known directions, in the frame of both bases."""
     frame = np.concatenate([directions, others], axis=1)
@@ -138,7 +140,7 @@ def known(
     place = group * bins + pieces.bin
     table = np.stack([np.bincount(place, weights=x, minlength=count * bins) for x in rows], axis=0)
     table = np.moveaxis(table.reshape(len(rows), count, bins), 0, 1)
-    return Known(places.T, table, output, u, v, exact)
+    return Known(places.T, table, output, u, v, exact, omega[u - 1])
 
 
 def _second(k: int) -> list[Index]:

@@ -184,7 +184,7 @@ def weak_recovery(
         directions=directions,
         information_exponent=jumps.first,
         leap=jumps.largest,
-        generative_exponent=_generative(*seen, degree),
+        generative_exponent=_generative(seen[0], seen[1], degree),
         highest_degree=degree,
         status=(Status.converged if settled else Status.precision_loss).name,
     )
