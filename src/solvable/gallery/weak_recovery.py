@@ -28,7 +28,7 @@ from solvable.plotting.style import BLUE, GRAY, GREEN, VERMILION
 CARD = dict(
     kind="gallery",
     name="weak-recovery",
-    summary="Weak recovery of multi-index links: trivial, easy and hard directions, and a spectral test",
+    summary="which directions of multi-index links are trivial, easy or hard, and a spectral test",
     rigour="theorem",
     references=["troiani2025", "mondelli2019", "aubin2018"],
 )
@@ -163,7 +163,7 @@ def _directions(ax: Axes, data: xr.Dataset) -> None:
     ax.minorticks_off()
     ax.set_xlabel(axis_label("alpha"))
     ax.set_title("when each direction is learned (message passing)")
-    ax.legend(loc="lower center", ncols=3, fontsize=8, bbox_to_anchor=(0.5, -0.3))
+    ax.legend(loc="lower center", ncols=3, fontsize=8, bbox_to_anchor=(0.5, -0.24))
 
 
 def _spectral(ax: Axes, data: xr.Dataset) -> None:

@@ -75,31 +75,32 @@ class Known:
         apart = z[None] - omega[:, None]
         log_ratio = -0.5 * np.sum(apart**2 / rest - z[None] ** 2, -1) - 0.5 * np.log(rest).sum()
         ratio = weight[:, None] * np.exp(log_ratio)
-        size = self.table.shape[1:]
+        seen = self._weighted(ratio, apart, z[None] - apart / rest, turned)
+        count = seen.shape[1] - self.known
+        fine, rough = self._products(seen)
+        score = fine[count:, count:] / rest[:, None] / rest[None, :]
+        return turned @ score @ turned.T, [part[1:count, 1:count] for part in (fine, rough)]
+
+    def _weighted(
+        self, ratio: np.ndarray, apart: np.ndarray, slope: np.ndarray, turned: np.ndarray
+    ) -> np.ndarray:
+        """Moments of every omega: 1, He_beta(z_V), z_U - omega. The ratio is taken at the mean
+        of a group, by its slope there."""
         keep = [0, *self._second()]
-        flat = self.table[:, keep].reshape(len(z), -1)
-        seen = (ratio @ flat).reshape(len(omega), len(keep), size[1])
-        moved = []
-        for axis in range(self.known):
-            first = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, axis])
-            moved.append((ratio * apart[..., axis]) @ self.table[:, 0] + ratio @ first)
-            if not self.exact:  # the ratio at the mean of a group
-                for other in range(self.known):
-                    shift = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, other])
-                    slope = z[None, :, other] - apart[..., other] / rest[other]
-                    moved[-1] += (ratio * apart[..., axis] * slope) @ shift
+        groups, _, bins = self.table.shape
+        seen = ratio @ self.table[:, keep].reshape(groups, -1)
+        seen = seen.reshape(len(ratio), len(keep), bins)
+        mass = np.ascontiguousarray(self.table[:, 0])
+        moved = [(ratio * apart[..., axis]) @ mass for axis in range(self.known)]
         if not self.exact:
-            for other in range(self.known):
-                shift = np.einsum("guy,u->gy", self.table[:, -self.known :], turned[:, other])
-                slope = z[None, :, other] - apart[..., other] / rest[other]
-                seen[:, 0] += (ratio * slope) @ shift
-        both = np.concatenate([seen, np.stack(moved, axis=1)], axis=1)
-        fine, rough = self._products(both)
-        own = np.arange(len(keep), len(keep) + self.known)
-        score = fine[np.ix_(own, own)] / rest[:, None] / rest[None, :]
-        second = np.arange(1, len(keep))
-        blocks = [found[np.ix_(second, second)] for found in (fine, rough)]
-        return turned @ score @ turned.T, blocks
+            first = np.tensordot(turned, self.table[:, -self.known :], axes=([0], [1]))
+            for other, shift in enumerate(first):
+                changed = ratio * slope[..., other]
+                seen[:, 0] += changed @ shift
+                for axis in range(self.known):
+                    moved[axis] += (changed * apart[..., axis]) @ shift
+                moved[other] += ratio @ shift
+        return np.concatenate([seen, np.stack(moved, axis=1)], axis=1)
 
 
 def known(
