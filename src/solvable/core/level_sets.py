@@ -31,7 +31,7 @@ _TAIL = 1e-9
 _FEWEST = 100  # strokes in a bin: fewer show lines, not y
 _ATOMS, _LARGE_ATOM = 64, 1e-3  # of more values than this only the likely ones count
 LEVELS = 5  # of bins, each half as wide as the last
-_ILLINOIS, _BISECTIONS, _GOLDEN_STEPS = 7, 44, 36
+_ILLINOIS, _BISECTIONS, _GOLDEN_STEPS = 5, 44, 36
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,13 @@ class Grid:
         order: nodes a panel of the coordinates across the lines.
         cells: of a line.
         bins: of a continuous output, the widest ones.
+        per_noise: bins in one standard deviation of its noise.
     """
 
     order: int
     cells: int
     bins: int
+    per_noise: float = 9.0
 
 
 class Strokes(NamedTuple):

@@ -30,9 +30,9 @@ from solvable.core.links import Link
 
 _EMPTY = 1e-290
 _SLOWEST = 0.7  # ratio of errors of two levels that is trusted to go on
-_PER_NOISE, _PER_NOISE_SUM = 6.0, 5.0  # bins, and nodes of the sum over y, in one width of noise
+_PER_NOISE_SUM = 5.0  # nodes of the sum over y in one width of noise
 _REACH = 8.0
-_MOST_BINS = 6000
+_MOST_BINS = 9000
 _SCATTERED = 0.01  # probability of nearly constant stretches that may lie on lines
 _NO_NOISE = 40.0  # widths of noise between labels that are told apart with certainty
 
@@ -133,9 +133,9 @@ def observed(covered: Covered, grid: Grid, noise: float) -> Output:
             return Output(bins, None)
         centers, widths = np.r_[atoms[0], atoms], np.zeros(1 + len(atoms))
     else:
-        (low, high), width = value_range(made, atoms), noise / _PER_NOISE
+        (low, high), width = value_range(made, atoms), noise / grid.per_noise
         if (high - low) / width > _MOST_BINS:
-            least = (high - low) * _PER_NOISE / _MOST_BINS
+            least = (high - low) * grid.per_noise / _MOST_BINS
             raise fail("noise", f"be 0 or at least {least:.2g} for this link", noise)
         edges = low + width * np.arange(int(np.ceil((high - low) / width)) + 1)
         closer = choose_bins(made, atoms, grid.bins).edges  # where the density is singular

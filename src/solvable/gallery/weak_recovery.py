@@ -69,7 +69,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "links": _QUICK if quick else [*_QUICK[:5], *_MORE, _QUICK[5]],
         "alphas": alphas,
-        "size": 200 if quick else 1000,
+        "size": 200 if quick else 800,
         "instances": 3 if quick else 4,
     }
 
@@ -200,7 +200,7 @@ def _spectral(ax: Axes, data: xr.Dataset) -> None:
     ax.set_xlabel(axis_label("alpha"))
     ax.set_ylabel("mean squared cosine of the two subspaces")
     ax.set_title("spectral method, linearized message passing")
-    ax.legend(loc="center right", fontsize=8.5)
+    ax.legend(loc="lower right", fontsize=8.5, bbox_to_anchor=(1.0, 0.02))
 
 
 def _sides(data: xr.Dataset) -> tuple[list[float], list[float]]:

@@ -68,15 +68,15 @@ class Grids:
 FINE = {
     1: Grids(Grid(1, 16000, 48), Grid(1, 2000, 24), Grid(1, 400, 8)),
     2: Grids(Grid(32, 200, 120), Grid(12, 160, 14), Grid(4, 40, 8)),
-    3: Grids(Grid(6, 56, 20), Grid(5, 48, 8), Grid(2, 20, 8)),
+    3: Grids(Grid(6, 56, 40), Grid(5, 48, 8), Grid(2, 20, 8)),
     4: Grids(Grid(3, 32, 12), Grid(2, 24, 5), Grid(1, 12, 4)),
 }
 _FEW_OMEGA = (24, 7, 5)
 COARSE = {
-    1: Grids(Grid(1, 6000, 34), Grid(1, 1000, 17), Grid(1, 400, 8), _FEW_OMEGA),
-    2: Grids(Grid(20, 140, 60), Grid(8, 100, 10), Grid(4, 40, 8), _FEW_OMEGA),
-    3: Grids(Grid(4, 40, 14), Grid(3, 32, 6), Grid(2, 20, 8), _FEW_OMEGA),
-    4: Grids(Grid(2, 24, 8), Grid(2, 16, 4), Grid(1, 12, 4), _FEW_OMEGA),
+    1: Grids(Grid(1, 6000, 34, 6.0), Grid(1, 1000, 17, 6.0), Grid(1, 400, 8, 6.0), _FEW_OMEGA),
+    2: Grids(Grid(20, 140, 60, 6.0), Grid(8, 100, 10, 6.0), Grid(4, 40, 8, 6.0), _FEW_OMEGA),
+    3: Grids(Grid(4, 40, 26, 6.0), Grid(3, 32, 6, 6.0), Grid(2, 20, 8, 6.0), _FEW_OMEGA),
+    4: Grids(Grid(2, 24, 8, 6.0), Grid(2, 16, 4, 6.0), Grid(1, 12, 4, 6.0), _FEW_OMEGA),
 }
 
 
@@ -161,13 +161,12 @@ class Alone(NamedTuple):
 def alone(link: Link, noise: float, grids: Grids, degree: int) -> Alone:
     """E_y E[He_a | y] E[He_b | y] up to a degree."""
     covered = best_cover(link, grids.alone, grids.rough)
-    tries = [
-        _products(covered, replace(grids.alone, bins=bins), noise, degree)
-        for bins in sorted({grids.alone.bins, grids.alone.bins // _WIDER, _FEWEST})
-        if bins >= _FEWEST
-    ]
-    first = len(indices(link.k, 2))
-    return min(tries, key=lambda one: np.max(np.abs(one.products - one.rough)[:first, :first]))
+    counts = [grids.alone.bins, max(grids.alone.bins // _WIDER, _FEWEST)]
+    tries = [_products(covered, replace(grids.alone, bins=bins), noise, 2) for bins in counts]
+    apart = [np.max(np.abs(one.products - one.rough)) for one in tries]
+    return _products(
+        covered, replace(grids.alone, bins=counts[int(np.argmin(apart))]), noise, degree
+    )
 
 
 def _products(covered: Covered, grid: Grid, noise: float, degree: int) -> Alone:

@@ -155,39 +155,7 @@ def weak_recovery(
     noise = non_negative("noise", noise)
     if isinstance(link, AbstractChannel):
         return _of_channel(link, k, noise)
-    given = link_of(link, k)
-    used = [axis for axis in range(given.k) if not _is_irrelevant(given, np.eye(given.k)[axis])]
-    f = given if len(used) == given.k else given.restricted(used)
-    degree = _DEGREE[f.k]
-    tell = progress or _silent
-    seen = []
-    for part, grids in enumerate((FINE, COARSE)):
-        seen.append(multi_index.alone(f, noise, grids[f.k], degree))
-        tell(1 + part, 5)
-    found = []
-    for part, (grids, (what, other)) in enumerate(
-        ((FINE, (seen[0], seen[1])), (COARSE, (seen[1], seen[0])))
-    ):
-        found.append(multi_index.stages(f, noise, grids[f.k], what, other))
-        tell(3 + part, 5)
-    directions, settled = _directions(f, *found)
-    relevant = [np.array(one.vector) for one in directions if one.kind != "irrelevant"]
-    jumps = leaps(f, degree, np.array(relevant).T)
-    directions = _embedded(directions, used, given.k)
-    tell(5, 5)
-    return WeakRecovery(
-        link=given.text,
-        k=given.k,
-        noise=noise,
-        alpha=directions[0].alpha,
-        error_bound=directions[0].error_bound,
-        directions=directions,
-        information_exponent=jumps.first,
-        leap=jumps.largest,
-        generative_exponent=_generative(seen[0], seen[1], degree),
-        highest_degree=degree,
-        status=(Status.converged if settled else Status.precision_loss).name,
-    )
+    return _of_link(link_of(link, k), noise, progress or _silent)
 
 
 def _silent(done: int, steps: int) -> None:
@@ -243,6 +211,40 @@ def _is_irrelevant(link: Link, vector: np.ndarray) -> bool:
     here = link(z)
     scale = 1e-9 * np.max(np.abs(here))
     return all(np.max(np.abs(link(z + step * vector) - here)) <= scale for step in (0.7, -1.9))
+
+
+def _of_link(given: Link, noise: float, tell: Progress) -> WeakRecovery:
+    used = [axis for axis in range(given.k) if not _is_irrelevant(given, np.eye(given.k)[axis])]
+    f = given if len(used) == given.k else given.restricted(used)
+    degree = _DEGREE[f.k]
+    seen = []
+    for part, grids in enumerate((FINE, COARSE)):
+        seen.append(multi_index.alone(f, noise, grids[f.k], degree))
+        tell(1 + part, 5)
+    found = []
+    for part, (grids, (what, other)) in enumerate(
+        ((FINE, (seen[0], seen[1])), (COARSE, (seen[1], seen[0])))
+    ):
+        found.append(multi_index.stages(f, noise, grids[f.k], what, other))
+        tell(3 + part, 5)
+    directions, settled = _directions(f, *found)
+    relevant = [np.array(one.vector) for one in directions if one.kind != "irrelevant"]
+    jumps = leaps(f, degree, np.array(relevant).T)
+    directions = _embedded(directions, used, given.k)
+    tell(5, 5)
+    return WeakRecovery(
+        link=given.text,
+        k=given.k,
+        noise=noise,
+        alpha=directions[0].alpha,
+        error_bound=directions[0].error_bound,
+        directions=directions,
+        information_exponent=jumps.first,
+        leap=jumps.largest,
+        generative_exponent=_generative(seen[0], seen[1], degree),
+        highest_degree=degree,
+        status=(Status.converged if settled else Status.precision_loss).name,
+    )
 
 
 def _of_channel(channel: AbstractChannel, k: int | None, noise: float) -> WeakRecovery:
