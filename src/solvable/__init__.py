@@ -18,6 +18,7 @@ _HOMES = {
     "experiment": "solvable.studies.experiment",
     "dynamics": "solvable.studies.dynamics",
     "asymptotics": "solvable.studies.asymptotics",
+    "weak_recovery": "solvable.studies.weak_recovery",
     "relaxation": "solvable.studies.relaxation",
     "infer": "solvable.studies.infer",
     "denoise": "solvable.studies.denoise",
@@ -31,6 +32,7 @@ _HOMES = {
     "Committee": "solvable.models.committee",
     "OnlineSGD": "solvable.models.online_sgd",
     "QuadraticNetwork": "solvable.models.quadratic_network",
+    "LargeCommittee": "solvable.models.large_committee",
     "Polynomial": "solvable.bricks.activations.polynomial",
     "Isotropic": "solvable.bricks.inputs.isotropic",
     "HiddenManifold": "solvable.bricks.inputs.hidden_manifold",
@@ -122,6 +124,7 @@ if TYPE_CHECKING:
     from solvable.core.status import Status
     from solvable.models.committee import Committee
     from solvable.models.glm import GLM
+    from solvable.models.large_committee import LargeCommittee
     from solvable.models.multi_layer import MultiLayer
     from solvable.models.online_sgd import OnlineSGD
     from solvable.models.quadratic_network import QuadraticNetwork
@@ -139,3 +142,4 @@ if TYPE_CHECKING:
     from solvable.studies.phase import phase_diagram
     from solvable.studies.relaxation import relaxation
     from solvable.studies.thresholds import thresholds
+    from solvable.studies.weak_recovery import weak_recovery

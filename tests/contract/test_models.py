@@ -93,6 +93,8 @@ MODELS = {
     "quadratic network": sv.QuadraticNetwork(kappa=0.5, delta=0.1, alpha=0.3),
     "narrow quadratic network": sv.QuadraticNetwork(kappa=0.2, delta=0.0, alpha=0.12),
     "wide quadratic network": sv.QuadraticNetwork(kappa=1.5, delta=0.0, alpha=0.3),
+    "large committee": sv.LargeCommittee(prior=sv.Gaussian(), alpha=8.0),
+    "large binary committee": sv.LargeCommittee(prior=sv.Rademacher(), alpha=1.7),
 }
 each_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 

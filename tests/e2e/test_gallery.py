@@ -24,6 +24,7 @@ WITHOUT_THRESHOLDS = (
     "hidden-manifold",
     "hidden-manifold-versus-images",
     "independent-students",
+    "weak-recovery",
 )
 
 

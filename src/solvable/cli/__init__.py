@@ -27,6 +27,7 @@ from solvable.cli import (
     relaxation,
     rerun,
     thresholds,
+    weak_recovery,
 )
 
 __all__ = ["app", "main"]
@@ -51,6 +52,7 @@ for _command, _name in (
     (dynamics.dynamics, "dynamics"),
     (relaxation.relaxation, "relaxation"),
     (asymptotics.asymptotics, "asymptotics"),
+    (weak_recovery.weak_recovery, "weak-recovery"),
     (infer.infer, "infer"),
     (denoise.denoise, "denoise"),
     (entropy.entropy, "entropy"),

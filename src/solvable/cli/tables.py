@@ -256,6 +256,26 @@ def asymptotics(document: Mapping[str, Any]) -> list[Any]:
     return [Text(document["model"]), table(columns, rows), *notes]
 
 
+def weak_recovery(document: Mapping[str, Any]) -> list[Any]:
+    """The directions of a link, and its exponents."""
+    rows = []
+    for found in document["directions"]:
+        along = ", ".join(number(x) for x in found["vector"])
+        alpha, bound = (_float(found[key]) for key in ("alpha", "error_bound"))
+        rows.append([f"({along})", found["kind"], plus_minus(alpha, bound)])
+    noise = f" + noise of deviation {document['noise']:g}" if document["noise"] else ""
+    names = ("information_exponent", "leap", "generative_exponent")
+    beyond = f"> {document['highest_degree']}"
+    exponents = [[x.replace("_", " "), number(document[x])] for x in names]
+    exponents = [[name, beyond if value == "-" else value] for name, value in exponents]
+    return [
+        Text(f"y = {document['link']}{noise}"),
+        table(["direction", "", "learned from n / p"], rows),
+        table(["exponent", ""], exponents),
+        footnote(f"status: {document['status']}"),
+    ]
+
+
 def entropy(dataset: xr.Dataset) -> list[Any]:
     """Entropies and mutual information of a network's layers."""
     status = [Status(int(code)).name for code in dataset.status.values]

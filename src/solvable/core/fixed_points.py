@@ -72,7 +72,9 @@ def _recovered(limits: Limits, scale: float) -> list[FixedPoint]:
 
 
 def _is_close(scale: float, threshold: float) -> bool:
-    return bool(abs(scale - threshold) <= _MARGINAL * threshold) if threshold > 0 else False
+    if not 0 < threshold < np.inf:
+        return False
+    return bool(abs(scale - threshold) <= _MARGINAL * threshold)
 
 
 def _status(marginal: bool) -> Status:

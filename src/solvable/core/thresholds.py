@@ -24,7 +24,7 @@ _ROUNDING = 1e-14
 _SETTLED = 1e-11  # a last step so small means a fit to all digits
 _SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
 _LARGEST_SCALE = 1e4
-_BESIDE = 1e-4
+_BESIDE, _BESIDE_LOW = 1e-4, 1e-6
 _Found = TypeVar("_Found")
 ALONE = 1e3  # for a difference of potentials where only one of two branches exists
 
@@ -304,7 +304,10 @@ def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> T
     high = top.h if np.isfinite(top.h) else np.log(_LARGEST_SCALE)
     lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
     low = max(min(lowest, default=-np.inf), high + np.log(_SMALLEST_FRACTION))
-    bracket, root = np.zeros(0), np.nan
+    # beside the fold at the low end, where the nodes below may all lie beyond the crossing
+    first = low + _BESIDE_LOW * (high - low)
+    bracket = np.array([first] if abs(gap(np.exp([first]))[0]) < ALONE else [])
+    root = np.nan
     for _ in range(_ROUNDS):
         nodes = 0.5 * (low + high) + 0.5 * (high - low) * _NODES
         x = np.sort(np.r_[bracket, nodes])
