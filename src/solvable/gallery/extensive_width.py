@@ -45,7 +45,8 @@ def settings(quick: bool = False) -> dict[str, Any]:
     }
     sizes = (50, 30) if quick else (120, 60)
     large = {"size": sizes[0], "baselines": False}
-    small = {"size": sizes[1], "baselines": True}
+    # its line is that of the other: two points stand for it
+    small = {"size": sizes[1], "baselines": True, "theory": [0.005, 0.5, 2]}
     return {"curves": dict(zip(_NAMES, ({**shared, **large}, {**shared, **small}), strict=True))}
 
 
