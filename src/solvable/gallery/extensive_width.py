@@ -43,7 +43,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "tolerance": 1e-4,
         "observable": "mse",
     }
-    sizes = (50, 30) if quick else (120, 60)
+    sizes = (50, 30) if quick else (100, 60)
     large = {"size": sizes[0], "baselines": False}
     # its line is that of the other: two points stand for it
     small = {"size": sizes[1], "baselines": True, "theory": [0.005, 0.5, 2]}
