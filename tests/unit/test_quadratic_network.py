@@ -90,10 +90,11 @@ def test_message_passing_reaches_its_fixed_point_from_both_sides(instance):
     assert set(MODEL.measure(state, instance)) <= set(MODEL.state_evolution(found, 2))
 
 
-def test_a_run_that_diverges_says_so(instance):
-    outcome = MODEL.solve(instance.data, key_for(0), damping=0.0, max_steps=3, tolerance=1e-12)
-    assert Status(int(outcome.status)) is Status.max_steps
-    assert np.all(np.isfinite(outcome.mean))
+def test_a_run_without_damping_says_how_it_ended(instance):
+    """It leaves the fixed point at this size; what it returns is its best iterate, in numbers."""
+    outcome = MODEL.solve(instance.data, key_for(0), damping=0.0, max_steps=60)
+    assert Status(int(outcome.status)) in (Status.max_steps, Status.left_domain)
+    assert outcome.residual > 1e-6 and np.all(np.isfinite(outcome.mean))
 
 
 def test_descent_goes_down_the_loss_that_it_states(instance):

@@ -187,7 +187,8 @@ class QuadraticNetwork(
         low = np.log(4 * scale_range[0] / (self.delta + 2 / self.kappa)) - _MARGIN
         top = _EXACT if self.delta == 0 else np.log(4 * scale_range[1] / self.delta) + _MARGIN
         low, top = np.clip([low, max(top, low + 1.0)], -_EXACT, _EXACT)
-        x = np.linspace(low, top, max(int(np.ceil((top - low) / _SPACING)), 16) + 1)
+        middle = float(np.clip(_SETTLED, low, top))
+        x = np.unique(np.r_[_grid(low, middle, _SPACING), _grid(middle, top, _WIDE_SPACING)])
         return problem, x, level(problem, x, problem.coarse)
 
     # ---- the ends
@@ -310,12 +311,17 @@ def order_at(kappa: Any, q_hat: Float[Array, ""], nodes: int = ORDER) -> Quadrat
     return QuadraticOrder(q_hat, overlap, variance, seen.information())
 
 
+def _grid(low: float, high: float, spacing: float) -> np.ndarray:
+    return np.linspace(low, high, int(np.ceil((high - low) / spacing)) + 1)
+
+
 def recovery_ratio(kappa: float) -> float:
     """The n / d^2 from which S is known exactly without noise: its free entries over d^2."""
     return kappa - kappa**2 / 2 if kappa < 1 else 0.5
 
 
 _NARROWEST: Final = 1e-8
-_SPACING: Final = 0.25
+_SPACING, _WIDE_SPACING = 0.25, 1.0
+_SETTLED: Final = 12.0  # ln q_hat from which on the level is flat, or a straight line
 _MARGIN: Final = 0.5
 _EXACT: Final = 69.0  # ln q_hat at which what is left of an error is rounding, for kappa = 1 too

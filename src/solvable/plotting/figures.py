@@ -176,7 +176,8 @@ def phase_figure(dataset: xr.Dataset) -> Figure:
     ax = axes[0, 0]
     phase_cells(ax, dataset)
     lines = boundary_lines(ax, dataset) | critical_marks(ax, dataset)
-    ax.set(xlabel=axis_label(x), ylabel=axis_label(y))
+    model = str(dataset.attrs.get("model", ""))
+    ax.set(xlabel=axis_label(x, model), ylabel=axis_label(y, model))
     _scales(ax, dataset, x, y)
     for axis, name in ((ax.set_xlim, x), (ax.set_ylim, y)):
         edges = cell_edges(dataset[name].values)
@@ -192,12 +193,13 @@ def _maps(dataset: xr.Dataset, over: list[str], observable: str) -> Figure:
     columns = min(len(slices), 3)
     rows = -(-len(slices) // columns)
     panels, axes = new_figure(rows, columns, panel=(5.4, 4.0))
+    model = str(dataset.attrs.get("model", ""))
     for ax in axes.flat[len(slices) :]:
         ax.set_axis_off()
     for ax, (words, part) in zip(axes.flat, slices, strict=False):
         mesh, _ = heat_map(ax, part, observable, str(part["branch"].values[0]))
-        panels.colorbar(mesh, ax=ax, label=axis_label(observable))
-        ax.set(xlabel=axis_label(over[0]), ylabel=axis_label(over[1]), title=words)
+        panels.colorbar(mesh, ax=ax, label=axis_label(observable, model))
+        ax.set(xlabel=axis_label(over[0], model), ylabel=axis_label(over[1], model), title=words)
         _scales(ax, part, over[0], over[1])
     _title(panels, dataset, left_out, note=f"branch {dataset['branch'].values[0]}")
     return panels
@@ -228,7 +230,8 @@ def _shown(names: list[str]) -> list[str]:
 
 
 def _dress(ax: Axes, dataset: xr.Dataset, parameter: str, observable: str) -> None:
-    ax.set(xlabel=axis_label(parameter), ylabel=axis_label(observable))
+    model = str(dataset.attrs.get("model", ""))
+    ax.set(xlabel=axis_label(parameter, model), ylabel=axis_label(observable, model))
     _scales(ax, dataset, parameter)
 
 

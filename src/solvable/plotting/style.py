@@ -39,6 +39,7 @@ _LABELS = {
     "deltap": r"noise of the tensor $\Delta_p$",
     "pre_delta": r"noise variance before the activation",
     "rho": r"fraction of nonzeros $\rho$",
+    "kappa": r"hidden units per dimension $\kappa = k / d$",
     "overlap": r"overlap with the truth $q$",
     "overlap_u": r"overlap of the spike $u$",
     "overlap_v": r"overlap of the spike $v$",
@@ -63,6 +64,15 @@ _LABELS = {
     "iteration": "iteration",
     "branch": "branch",
 }
+_OF_MODELS = {
+    ("QuadraticNetwork", "alpha"): r"samples per squared dimension $\alpha = n / d^2$",
+    ("QuadraticNetwork", "mse"): "error of the learned matrix\n"
+    r"$\kappa\,\Vert S - \hat{S} \Vert_F^2 / d$",
+    ("QuadraticNetwork", "generalization_error"): "generalization error\n"
+    r"$d\,\mathbb{E}\,(y - \hat{y})^2$",
+    ("QuadraticNetwork", "free_entropy"): r"free entropy (nats per $d^2$)",
+    ("QuadraticNetwork", "mutual_information"): r"mutual information (nats per $d^2$)",
+}
 _BRANCHES = {
     "bayes": "Bayes-optimal",
     "amp": "AMP, theory",
@@ -78,6 +88,7 @@ _ALGORITHMS = {
     "mlp": "small neural network",
     "pca": "PCA",
     "lamp": "LAMP",
+    "averaged_descent": "mean of 8 descents",
 }
 _SYMBOLS = {
     "alpha": r"\alpha",
@@ -86,6 +97,7 @@ _SYMBOLS = {
     "delta2": r"\Delta_2",
     "deltap": r"\Delta_p",
     "rho": r"\rho",
+    "kappa": r"\kappa",
 }
 _SHORT = {"weak_recovery": "WR", "information_theoretic": "IT", "algorithmic": "AMP"}
 
@@ -117,8 +129,15 @@ def new_figure(
     return figure, axes
 
 
-def axis_label(name: str) -> str:
-    """Words and unit for a parameter or an observable; an unknown name in plain words."""
+def axis_label(name: str, model: str = "") -> str:
+    """Words and unit for a parameter or an observable; an unknown name in plain words.
+
+    Args:
+        name: of the parameter or the observable.
+        model: specification of the model, where what a name means depends on it.
+    """
+    if own := _OF_MODELS.get((model.partition("(")[0], name)):
+        return own
     if layer := re.fullmatch(r"layers\[(\d+)\]\.ratio", name):
         k = int(layer[1])
         return rf"outputs / inputs of layer {k + 1}, $n_{{{k + 1}}} / n_{{{k}}}$"
