@@ -141,7 +141,7 @@ def _directions(ax: Axes, data: xr.Dataset) -> None:
             x = {"trivial": low / 2, "hard": high * 2}.get(kind, value)
             error = float(here["alpha_error"][j]) if kind == "easy" else None
             y = row + _OFFSET * (j - 0.5 * (len(kinds) - 1))
-            look = dict(_KINDS[kind])
+            look: dict[str, Any] = dict(_KINDS[kind])
             if kind in drawn:
                 look["label"] = "_nolegend_"
             drawn.add(kind)
