@@ -11,6 +11,7 @@ what y tells, of second order in their width.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -316,7 +317,8 @@ def choose_bins(made: Cover, atoms: np.ndarray, count: int) -> Bins:
     s, value = s.where(continuous), value[continuous]
     order = np.argsort(value, kind="stable")
     s, value = s.where(order), value[order]
-    moments = piece_moments(made, Pieces(s.line, s.low, s.high, s.line), 2)
+    whole = Pieces(s.line, s.low, s.high, s.line)
+    moments = np.stack(list(piece_moments(made, whole, 2)))
     sums = np.concatenate([np.zeros((len(moments), 1)), np.cumsum(moments, axis=1)], axis=1)
     cuts = [(cut, 0) for cut in _split(sums, count, 4 if made.link.k == 1 else _FEWEST)]
     for level in range(1, LEVELS):
@@ -468,18 +470,16 @@ def _crossings(
     return x
 
 
-def piece_moments(made: Cover, pieces: Pieces, degree: int) -> np.ndarray:
-    """Integrals of the Hermite polynomials up to a degree over pieces, shape (count, n)."""
+def piece_moments(made: Cover, pieces: Pieces, degree: int) -> Iterator[np.ndarray]:
+    """Integrals of the Hermite polynomials up to a degree over pieces, one polynomial a time."""
     along = interval_moments(pieces.low, pieces.high, degree) * made.weight[pieces.line]
     across = [hermite(x, degree) for x in made.across.T]
-    found = []
     for beta in indices(made.link.k, degree):
         value = along[beta[-1]]
         for axis, power in enumerate(beta[:-1]):
             if power:
                 value = value * across[axis][power][pieces.line]
-        found.append(value)
-    return np.stack(found)
+        yield value
 
 
 def bin_moments(made: Cover, pieces: Pieces, bins: Bins, degree: int) -> np.ndarray:

@@ -69,7 +69,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "links": _QUICK if quick else [*_QUICK[:5], *_MORE, _QUICK[5]],
         "alphas": alphas,
-        "size": 200 if quick else 800,
+        "size": 200 if quick else 700,
         "instances": 3 if quick else 4,
     }
 

@@ -67,15 +67,15 @@ class Grids:
 
 FINE = {
     1: Grids(Grid(1, 16000, 48), Grid(1, 2000, 24), Grid(1, 400, 8)),
-    2: Grids(Grid(32, 200, 120), Grid(12, 160, 14), Grid(4, 40, 8)),
-    3: Grids(Grid(6, 56, 40), Grid(5, 48, 8), Grid(2, 20, 8)),
+    2: Grids(Grid(32, 200, 120), Grid(12, 160, 40), Grid(4, 40, 8)),
+    3: Grids(Grid(6, 56, 40), Grid(5, 48, 24), Grid(2, 20, 8)),
     4: Grids(Grid(3, 32, 12), Grid(2, 24, 5), Grid(1, 12, 4)),
 }
 _FEW_OMEGA = (24, 7, 5)
 COARSE = {
     1: Grids(Grid(1, 6000, 34, 6.0), Grid(1, 1000, 17, 6.0), Grid(1, 400, 8, 6.0), _FEW_OMEGA),
-    2: Grids(Grid(20, 140, 60, 6.0), Grid(8, 100, 10, 6.0), Grid(4, 40, 8, 6.0), _FEW_OMEGA),
-    3: Grids(Grid(4, 40, 26, 6.0), Grid(3, 32, 6, 6.0), Grid(2, 20, 8, 6.0), _FEW_OMEGA),
+    2: Grids(Grid(20, 140, 60, 6.0), Grid(8, 100, 20, 6.0), Grid(4, 40, 8, 6.0), _FEW_OMEGA),
+    3: Grids(Grid(4, 40, 26, 6.0), Grid(4, 40, 14, 6.0), Grid(2, 20, 8, 6.0), _FEW_OMEGA),
     4: Grids(Grid(2, 24, 8, 6.0), Grid(2, 16, 4, 6.0), Grid(1, 12, 4, 6.0), _FEW_OMEGA),
 }
 

@@ -150,7 +150,7 @@ def _second(k: int) -> list[Index]:
 
 def _turned_moments(made: Cover, pieces: Pieces, frame: np.ndarray) -> np.ndarray:
     """Moments of the pieces up to degree two, of z = frame x."""
-    found = piece_moments(made, pieces, 2)
+    found = np.stack(list(piece_moments(made, pieces, 2)))
     k = made.link.k
     first, second = found[1 : 1 + k], found[1 + k :]
     return np.concatenate([found[:1], frame @ first, turn(frame, _second(k)) @ second])
