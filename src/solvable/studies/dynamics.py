@@ -34,34 +34,29 @@ def dynamics(
 ) -> "xr.Dataset":
     """How a model's order parameters move in time, in infinite dimension and simulated.
 
-    Of a field (`SpikedMatrixTensor`) under Langevin dynamics at a temperature T, gradient flow at
-    T = 0: dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N, from a random point of given
-    overlap with the signal (`core.two_time`). Of a network (`OnlineSGD`) under one-pass stochastic
-    gradient descent, in the time t = examples / N (`bricks/online.py`).
+    Of a field (`SpikedMatrixTensor`): dx/dt = -mu x - dH/dx + noise of variance 2 T, |x|^2 = N,
+    gradient flow at T = 0, from a random point of given overlap (`core.two_time`). Of a network
+    (`OnlineSGD`): one-pass gradient descent in t = examples / N (`bricks/online.py`).
 
     Args:
         model, times: one of these; rising, >= 0.
-        temperature: T >= 0, default 1; of a field only, as the next three.
-        initial_overlap: m(0), in [-1, 1], default 1e-4, which stands for a fluctuation.
-        waiting: times t' for which C, R and F(t, t') = int_t'^t R(t, s) ds are wanted at all t.
-        annealing: None, or (C, tau): deltap of the dynamics is 1 + C exp(-t / tau) times too high.
+        temperature, initial_overlap: T >= 0 (1), m(0) (1e-4); of fields only, as the next two.
+        waiting: t' at which C, R and F(t, t') = int_t'^t R(t, s) ds are wanted.
+        annealing: (C, tau): deltap of the dynamics is 1 + C exp(-t / tau) times too high.
         tolerance: of a field's overlap, relative, default 1e-4; of a network's steps, 1e-11.
-        simulate: also run `instances` (8) of size N = `size` (500), each from its own start.
-        starts: of a network only, how many solutions from random overlaps, those of networks of N
-            = `size` independent components with `q0` and `r0` as their means, are added.
-        size, instances, seed: of the simulation, and of random starts.
+        simulate, size, instances, seed: run 8 of size N = 500 too, each from its own start.
+        starts: of a network only: add solutions from random overlaps at N = `size`.
         progress: called with (parts done, parts in all).
 
     Returns:
-        A data set (time), without times that a run did not reach, with one `status` and, where
-        simulated, `<observable>_mean` and `_standard_error`. Of a field: `overlap`, `mu`,
-        `energy`, `energy_matrix`, `energy_tensor`, their `error_bound`, and `correlation`,
-        `response`, `integrated_response` (waiting, time); of a network `generalization_error`
-        with its relative `error_bound`, `q`, `r`, `v`, with `starts` also `<observable>_starts`
-        (start, time, ...) and their `start_status`; NaN at times that one did not reach.
+        A data set (time) up to where the run came, with one `status`, and `<observable>_mean`,
+        `_standard_error` of simulations. Of a field `overlap`, `mu`, energies, `error_bound`, and
+        `correlation`, `response`, `integrated_response` (waiting, time); of a network
+        `generalization_error`, its relative `error_bound`, `q`, `r`, `v`, and of starts
+        `start_status`, `<observable>_starts` (start, time, ...), NaN where not reached.
 
     Raises:
-        ValueError: if an argument is out of its range or not for such a model, or one is unset.
+        ValueError: if an argument is out of its range, not for such a model, or unset.
 
     Source: mannelli2020marvels, goldt2019.
 
@@ -72,15 +67,15 @@ def dynamics(
         array([0.00121, 0.03305])
     """
     _check(model, simulate, seed)
-    common: dict[str, Any] = {"tolerance": tolerance, "seed": seed, "progress": progress}
-    common |= {"simulate": simulate, "size": size, "instances": instances}
-    of_fields: dict[str, Any] = {"temperature": temperature, "annealing": annealing}
-    of_fields |= {"initial_overlap": initial_overlap, "waiting": waiting}
-    if isinstance(model, AbstractDynamicsModel):
-        _refuse(model, {"starts": starts})
-        return langevin.follow(model, times, **of_fields, **common)
-    _refuse(model, of_fields)
-    return online.follow(model, times, starts=starts, **common)
+    asked: dict[str, Any] = dict(tolerance=tolerance, simulate=simulate, seed=seed)
+    asked |= dict(size=size, instances=instances, progress=progress)
+    own: dict[str, Any] = dict(temperature=temperature, annealing=annealing, waiting=waiting)
+    own |= dict(initial_overlap=initial_overlap)
+    is_field = isinstance(model, AbstractDynamicsModel)
+    _refuse(model, {"starts": starts} if is_field else own)
+    if is_field:
+        return langevin.follow(model, times, **own, **asked)
+    return online.follow(model, times, starts=starts, **asked)
 
 
 def _refuse(model: Any, arguments: dict[str, Any]) -> None:
