@@ -11,10 +11,11 @@ import scipy.stats
 
 import solvable as sv
 from solvable.bricks.channels.base import channel_errors, channel_moments
-from solvable.bricks.channels.biased import Biased, recurrence
+from solvable.bricks.channels.biased import Biased
 from solvable.bricks.channels.hidden import hidden_averages
 from solvable.bricks.channels.noisy_function import AbstractTwoNoiseChannel
 from solvable.bricks.channels.piecewise import AbstractPiecewiseChannel, Piece
+from solvable.core.gauss_rules import recurrence
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.special import normal_entropy
 from solvable.core.specification import numeric

@@ -9,13 +9,14 @@ import solvable as sv
 from solvable import io
 from solvable.bricks.channels.abs import Abs
 from solvable.bricks.channels.base import channel_errors, predict_mean
-from solvable.bricks.channels.biased import Biased, recurrence
+from solvable.bricks.channels.biased import Biased
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.channels.symmetric_door import SymmetricDoor
 from solvable.bricks.priors.gauss_bernoulli import GaussBernoulli
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.bricks.priors.rademacher import Rademacher
+from solvable.core.gauss_rules import recurrence
 from solvable.core.instance import Data, Instance
 from solvable.core.randomness import key_for
 from solvable.core.status import Status

@@ -22,7 +22,7 @@ from solvable.bricks.channels.base import (
     curvature_moment,
     without_bias,
 )
-from solvable.bricks.channels.biased import Biased, Recurrence, recurrence
+from solvable.bricks.channels.biased import Biased
 from solvable.bricks.spectra import AbstractSpectrum, Orthogonal, mix, respond
 from solvable.core.arguments import (
     UNSET,
@@ -33,6 +33,7 @@ from solvable.core.arguments import (
     positive,
     vector,
 )
+from solvable.core.gauss_rules import Recurrence, recurrence
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.specification import Specification
 

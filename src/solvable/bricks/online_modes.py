@@ -11,6 +11,7 @@ import numpy as np
 
 from solvable.bricks.inputs.base import Modes
 from solvable.bricks.online import Learning, OnlineOrder
+from solvable.core.gauss_rules import recurrence
 
 _DEGREE = 3  # of s, in which starts and signals are polynomials
 _EXACT = 1e-9
@@ -43,23 +44,9 @@ def compressed(
 
 
 def gauss_rule(x: np.ndarray, share: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of Gauss's rule for a law of many atoms, by the iteration of Lanczos."""
-    vector = np.sqrt(share / share.sum())
-    basis, diagonal, beside = [vector], [], []
-    for _ in range(count):
-        moved = x * basis[-1]
-        diagonal.append(float(basis[-1] @ moved))
-        for _ in range(2):  # once more, for digits that the first time loses
-            for other in basis:
-                moved = moved - (other @ moved) * other
-        size = float(np.linalg.norm(moved))
-        if size < _EXACT * float(np.max(np.abs(x))):
-            break  # there are no more atoms
-        beside.append(size)
-        basis.append(moved / size)
-    off = beside[: len(diagonal) - 1]
-    nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
-    return np.maximum(nodes, 0.0), vectors[0] ** 2 * share.sum()
+    """Nodes, none negative, and weights of Gauss's rule for eigenvalues of these shares."""
+    nodes, weights = recurrence(x, count, share).nodes(count)
+    return np.maximum(nodes, 0.0), np.asarray(weights) * share.sum()
 
 
 def _read(s: np.ndarray, values: np.ndarray, nodes: np.ndarray) -> np.ndarray | None:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from solvable.core.links import Link
+from solvable.core.special import hermite
 
 Index = tuple[int, ...]
 
@@ -44,14 +45,6 @@ def product_nodes(k: int, order: int, dimension: int) -> tuple[np.ndarray, np.nd
     weights = np.prod(np.stack(np.meshgrid(*[w] * dimension, indexing="ij"), -1), -1).ravel()
     keep = weights > (1e-18 if k < 3 else 1e-11)  # all that is left out is 1e-7 at most
     return points[keep], weights[keep]
-
-
-def hermite(x: Float[np.ndarray, " n"], degree: int) -> Float[np.ndarray, "d n"]:
-    """He_0, ..., He_degree, orthonormal."""
-    found = [np.ones_like(x), x]
-    for n in range(1, degree):
-        found.append((x * found[n] - np.sqrt(n) * found[n - 1]) / np.sqrt(n + 1))
-    return np.stack(found[: degree + 1])
 
 
 def indices(k: int, degree: int) -> list[Index]:

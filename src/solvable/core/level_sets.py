@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtr
 
-from solvable.core.hermite import hermite, indices, product_nodes
+from solvable.core.hermite import indices, product_nodes
 from solvable.core.links import Link
+from solvable.core.special import hermite
 
 _INSET = 1e-9  # of a cell's width: a jump on a cell's edge is seen from its own side
 _PROBE = 1e-3  # of a cell's width, for the slope at an end

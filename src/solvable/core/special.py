@@ -356,3 +356,17 @@ def bivariate_normal_cdf(
     a, b = h[..., None], k[..., None]
     density = jnp.exp(-0.5 * ((a - b * sine) / cosine) ** 2 - 0.5 * b**2)
     return ndtr(h) * ndtr(k) + density @ part / (2 * np.pi)
+
+
+def hermite(x: Any, degree: int) -> Any:
+    """He_0, ..., He_degree of x, orthonormal under N(0, 1), along a new first axis.
+
+    Args:
+        x: an array, of numpy or JAX.
+        degree: the highest.
+    """
+    xp = x.__array_namespace__()
+    found = [xp.ones_like(x), x]
+    for n in range(1, degree):
+        found.append((x * found[n] - n**0.5 * found[n - 1]) / (n + 1) ** 0.5)
+    return xp.stack(found[: degree + 1])

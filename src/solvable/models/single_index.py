@@ -14,6 +14,7 @@ from jaxtyping import Array
 
 from solvable.bricks.channels.base import AbstractChannel, omega_nodes, outputs
 from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.special import hermite
 from solvable.core.specification import numeric
 
 _ZERO = 1e-10
@@ -46,11 +47,9 @@ def _moments(channel: Any, degree: int, order: int) -> tuple[Array, Array]:
         field = jnp.broadcast_to(value, omega.shape)
         return jnp.exp(channel.log_partition(field, omega, half))
 
-    basis = [jnp.ones_like(omega), omega / jnp.sqrt(half)]
-    for n in range(1, degree):
-        basis.append((basis[1] * basis[n] - n**0.5 * basis[n - 1]) / (n + 1) ** 0.5)
+    basis = hermite(omega / jnp.sqrt(half), degree)
     growth = 2.0 ** (0.5 * jnp.arange(degree + 1))
-    found = growth * (jax.lax.map(partitions, y) @ (probability * jnp.stack(basis)).T)
+    found = growth * (jax.lax.map(partitions, y) @ (probability * basis).T)
     mass = found[:, :1]
     square = jnp.where(mass > 0, found**2 / jnp.where(mass > 0, mass, 1.0), 0.0)
     return weight @ square, (weight * y) @ found

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from solvable.bricks.activations.base import AbstractAverages, Averages
 from solvable.core.quadrature import NESTED, gaussian_nodes, nodes_between
-from solvable.core.special import LOG_SQRT_2PI
+from solvable.core.special import LOG_SQRT_2PI, hermite
 
 _TINY = 1e-14  # of a variance: what is left of a field that others determine
 
@@ -156,11 +156,8 @@ def _projected(
     function: Function, mean: Array, width: Array, count: int, z: Array, weight: Array
 ) -> Float[Array, " m"]:
     """E g(mean + width z) he_n(z) for n < count."""
-    he = [jnp.ones_like(z), z]
-    for n in range(1, count - 1):
-        he.append((z * he[n] - n**0.5 * he[n - 1]) / (n + 1) ** 0.5)
     values = weight * function.activation.evaluate(mean + width * z)
-    return jnp.stack(he[:count]) @ values
+    return hermite(z, count - 1) @ values
 
 
 def _given(left: Array, c: Array, k: Array) -> tuple[Array, Array]:
