@@ -8,7 +8,6 @@ import pytest
 
 import solvable as sv
 from solvable.core.status import Status
-from solvable.models.quadratic_network import order_at
 
 GOLDEN = tomllib.loads(
     (Path(__file__).parent / "extensive_width.toml").read_text(encoding="utf-8")
@@ -32,7 +31,7 @@ def test_errors(row):
 def test_fixed_points(row):
     model, rtol = model_of(row["kappa"], 0.0), row["tolerance"]
     for alpha, q_hat, error in zip(row["alpha"], row["q_hat"], row["error"], strict=True):
-        order = order_at(model.kappa, np.asarray(q_hat))
+        order = model.order_of(np.asarray(q_hat), 12)
         assert float(order.variance / model.kappa) == pytest.approx(error, rel=rtol)
         assert 4 * alpha / (2 * error) == pytest.approx(q_hat, rel=rtol)
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 import solvable as sv
 from solvable.core.status import Status
-from solvable.models.large_committee import order_at, output_overlap, quadratic_constant
+from solvable.models.large_committee import output_overlap, quadratic_constant
 
 GOLDEN = tomllib.loads((Path(__file__).parent / "large_committee.toml").read_text("utf-8"))
 
@@ -54,7 +54,7 @@ def test_the_plateau(prior):
 def test_overlap_of_outputs():
     """R of K = 1001 units by its arcsines, and against its derivative; digits near q_d = 1."""
     for prior, x in ((sv.Gaussian(), -3.0), (sv.Gaussian(), 1.0), (sv.Rademacher(), 1.5)):
-        order = order_at(prior, jnp.exp(x), 12)
+        order = sv.LargeCommittee(prior=prior).order_of(jnp.exp(x), 12)
         q, k = float(order.overlap), 1001
         R, rest, slope = output_overlap(order)
         # units' arcsines, off the diagonal those of (1 - q) / K
@@ -63,7 +63,7 @@ def test_overlap_of_outputs():
         assert float(R + rest) == pytest.approx(1.0, abs=1e-15)
         exact = 2 / np.pi * (1 / np.sqrt(1 - q**2) - 1)
         assert float(slope) == pytest.approx(exact, rel=1e-10)
-    near = order_at(sv.Gaussian(), jnp.exp(30.0), 12)
+    near = sv.LargeCommittee(prior=sv.Gaussian()).order_of(jnp.exp(30.0), 12)
     V = float(near.variance)
     assert float(output_overlap(near)[1]) == pytest.approx(2 / np.pi * (2 * V) ** 0.5, rel=1e-6)
 
@@ -75,19 +75,19 @@ def test_state_evolution_is_the_gradient_of_the_potential(prior):
     for x in (-1.0, 0.5, 1.5):
 
         def potential(x):
-            return model.free_entropy(order_at(prior, jnp.exp(x), 17), 17)
+            return model.free_entropy(sv.LargeCommittee(prior=prior).order_of(jnp.exp(x), 17), 17)
 
         def overlap(x):
-            return order_at(prior, jnp.exp(x), 17).overlap
+            return sv.LargeCommittee(prior=prior).order_of(jnp.exp(x), 17).overlap
 
-        order = order_at(prior, jnp.exp(x), 17)
+        order = sv.LargeCommittee(prior=prior).order_of(jnp.exp(x), 17)
         slope = jax.grad(potential)(x) / jax.grad(overlap)(x)
         wanted = 0.5 * (model.update(order).q_hat - order.q_hat)
         assert float(slope) == pytest.approx(float(wanted), rel=1e-7, abs=1e-9)
 
 
 def test_gaussian_weights_have_their_closed_form():
-    order = order_at(sv.Gaussian(), jnp.asarray(4.0), 12)
+    order = sv.LargeCommittee(prior=sv.Gaussian()).order_of(jnp.asarray(4.0), 12)
     model = sv.LargeCommittee(prior=sv.Gaussian(), alpha=1e-9)
     q = 0.8
     assert float(order.overlap) == pytest.approx(q, abs=1e-15)

@@ -18,7 +18,7 @@ from solvable.bricks.committee.pairs_of_signs import LabelMoments, PairOfSigns
 from solvable.bricks.committee.weights import WeightMoments, supported, weight_moments
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
-from solvable.core.branches import HIGHEST, Limits, level, pointwise, uniform_table
+from solvable.core.branches import HIGHEST, Limits, Scan, level, pointwise, uniform_table
 from solvable.core.continuation import Curve, corrected, trace, with_jacobian
 from solvable.core.fixed_points import FixedPoint
 from solvable.core.quadrature import FINE_ORDER, ORDER
@@ -27,10 +27,9 @@ from solvable.core.thresholds import Threshold, absent
 from solvable.models import scalar
 from solvable.models.base import (
     AbstractBranchNamesModel,
-    AbstractScalarReplicaModel,
     AbstractThresholdModel,
-    Shared,
 )
+from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
 
 CARD = dict(
     kind="model",
@@ -117,33 +116,12 @@ class CommitteeCoordinate(eqx.Module):
         return self.equations_at(point, nodes)[1]
 
 
-class SymmetricCoordinate(eqx.Module):
-    """x = ln q_hat_+ of units that are alike."""
-
-    model: "SymmetricCommittee"
-    curve: None = None
-    coarse: int = eqx.field(static=True, default=ORDER)
-
-    def order_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> CommitteeOrder:
-        """Order parameters at ln q_hat_+."""
-        return self.model.order_at(jnp.stack([point[0], jnp.log(_DARK**2)]), nodes)
-
-    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln of the alpha at which this point is a fixed point."""
-        order = self.order_at(x[None], nodes)
-        return x - jnp.log(self.model.labels_at(order, nodes).snr[0])
-
-    def equations_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> Float[Array, " 1"]:
-        """The level."""
-        return self.level_at(point[0], nodes)[None]
-
-
 def _fewer(nodes: int) -> int:
     """Nodes a panel of nested quadratures."""
     return {ORDER: _NODES, FINE_ORDER: _NODES + 3}.get(nodes, max(nodes // 2, _COARSE))
 
 
-class AbstractCommittee(AbstractScalarReplicaModel):
+class AbstractCommittee(AbstractSamplesModel):
     """What fixed points of a committee have in common, whether its units are alike or not."""
 
     @abstractmethod
@@ -153,14 +131,6 @@ class AbstractCommittee(AbstractScalarReplicaModel):
     @abstractmethod
     def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
         """What labels tell at these overlaps."""
-
-    @property
-    def scale_parameter(self) -> str:
-        return "alpha"
-
-    @property
-    def scale_power(self) -> int:
-        return 1
 
     def order_at(self, point: Float[Array, " 2"], nodes: int) -> CommitteeOrder:
         """Order parameters at ln q_hat."""
@@ -200,16 +170,8 @@ class AbstractCommittee(AbstractScalarReplicaModel):
         starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
         return {name: self.order_at(jnp.log(jnp.array(q)), _NODES) for name, q in starts.items()}
 
-    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """There is no noise but that of ties."""
-        return np.zeros(len(scales))
 
-    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
-        """None."""
-        return {}
-
-
-class SymmetricCommittee(AbstractCommittee):
+class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
     """A committee whose units are alike: q_0 = q_1, and a field that both see.
 
     Args:
@@ -229,13 +191,21 @@ class SymmetricCommittee(AbstractCommittee):
         V = jnp.stack([order.variance[0], self.prior.second_moment()])
         return self.labels.symmetric_moments(order.overlap[0], V, nodes)
 
+    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> CommitteeOrder:
+        """Order parameters at q_hat_+."""
+        return self.order_at(jnp.stack([jnp.log(q_hat), jnp.log(_DARK**2)]), nodes)
+
+    def level(self, order: CommitteeOrder, nodes: int) -> Float[Array, ""]:
+        """ln of alpha = q_hat_+ / snr_+."""
+        return jnp.log(order.q_hat[0]) - jnp.log(self.labels_at(order, nodes).snr[0])
+
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[SymmetricCoordinate, np.ndarray, np.ndarray]:
+    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
         """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
-        problem = SymmetricCoordinate(numeric(self))
+        problem = LogCoordinate(numeric(self))
         low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
-        return problem, *uniform_table(problem, low, min(high, HIGHEST), ORDER)
+        return problem, *uniform_table(problem, low, min(high, HIGHEST), problem.coarse)
 
     def limits(self) -> Limits:
         """Labels always tell something; nothing is ever recovered."""
@@ -259,8 +229,7 @@ class SymmetricCommittee(AbstractCommittee):
         order = self.order_at(jnp.stack([x, dark]), nodes)
         V = jnp.stack([order.variance[0], self.prior.second_moment()])
         slope = self.labels.opening(order.overlap[0], V, nodes)
-        level = x - jnp.log(self.labels_at(order, nodes).snr[0])
-        return level + jnp.log(slope * order.overlap[1] / _DARK)
+        return self.level(order, nodes) + jnp.log(slope * order.overlap[1] / _DARK)
 
 
 class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesModel):
@@ -367,7 +336,7 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
     def limits(self) -> Limits:
         """Units alike at one end; at the other, for discrete weights, all is known."""
         x, error = _specialization(self.symmetric())
-        symmetric = SymmetricCoordinate(self.symmetric())
+        symmetric = LogCoordinate(self.symmetric())
         value = float(np.exp(level(symmetric, np.array([x]))[0]))
         discrete = self._is_discrete()
         return Limits(
@@ -394,7 +363,8 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
     ) -> dict[str, Float[np.ndarray, " n"]]:
         """Observables where units are alike, or known."""
         if place == "trivial":
-            return scalar.along(self.symmetric(), scales, lowest=True)
+            alike = self.symmetric()
+            return scalar.along(alike, scales, lowest=True, table=_table(alike))
         prior, labels, _ = numeric(inject(self, {"alpha": 1.0})).parts()
         entropy, rho = _UNITS * float(prior.entropy()), float(prior.second_moment())
         noise = 0.0 if labels.ties == "zero" else 0.5  # y^2 of ties is 1, and cannot be predicted
@@ -445,6 +415,12 @@ def _levels(model: Committee, points: Array, nodes: int) -> Array:
 @eqx.filter_jit
 def _openings(model: SymmetricCommittee, x: Array, nodes: int) -> Array:
     return jax.vmap(lambda at: model.opening(at, nodes))(x)
+
+
+@lru_cache(maxsize=64)
+def _table(model: SymmetricCommittee) -> Scan:
+    """All fixed points of units that are alike: a search for thresholds asks many times."""
+    return scalar.tabulate(model, scalar.WIDEST)
 
 
 @lru_cache(maxsize=64)

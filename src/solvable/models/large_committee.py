@@ -1,7 +1,7 @@
 """The committee machine with many hidden units, after infinitely many inputs."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +20,13 @@ from solvable.core.special import mills
 from solvable.core.specification import inject, numeric
 from solvable.core.status import Status
 from solvable.core.thresholds import Threshold
-from solvable.models.base import AbstractScalarReplicaModel, AbstractThresholdModel, Shared
+from solvable.models.base import AbstractThresholdModel
+from solvable.models.one_number import (
+    AbstractOneNumberModel,
+    AbstractSamplesModel,
+    LogCoordinate,
+    ScalarOrder,
+)
 
 CARD = dict(
     kind="model",
@@ -55,32 +61,7 @@ _PLATEAU = 2 / np.pi  # overlap of outputs where no unit is told from another
 _TOP = {Gaussian: 60.0, Rademacher: 6.5}  # ln q_hat: beyond, 1 - q is no double any more
 
 
-class CommitteeOrder(NamedTuple):
-    """Order parameters of one unit.
-
-    Attributes:
-        q_hat: signal-to-noise ratio of the equivalent Gaussian channel of a weight.
-        overlap: q_d, of the weights of a unit with those of its own teacher.
-        variance: 1 - q_d, which keeps its digits as q_d -> 1.
-        information: of a weight and that channel.
-    """
-
-    q_hat: Float[Array, ""]
-    overlap: Float[Array, ""]
-    variance: Float[Array, ""]
-    information: Float[Array, ""]
-
-    def both(self, name: str) -> Float[Array, " 1"]:
-        """An entry as a vector."""
-        return getattr(self, name)[None]
-
-
-def order_at(prior: AbstractPrior, q_hat: Float[Array, ""], nodes: int) -> CommitteeOrder:
-    """What a Gaussian channel of that ratio leaves of a weight."""
-    return CommitteeOrder(q_hat, *prior_moments(prior, q_hat, nodes or ORDER))
-
-
-def output_overlap(order: CommitteeOrder) -> tuple[Array, Array, Array]:
+def output_overlap(order: ScalarOrder) -> tuple[Array, Array, Array]:
     """R = (2 / pi) (1 - q_d + arcsin q_d), 1 - R without the subtraction, and R'."""
     V = order.variance
     rest = _PLATEAU * (2 * jnp.arcsin(jnp.sqrt(0.5 * V)) - V)
@@ -90,31 +71,10 @@ def output_overlap(order: CommitteeOrder) -> tuple[Array, Array, Array]:
     return 1 - rest, rest, slope
 
 
-def response(order: CommitteeOrder, nodes: int) -> Float[Array, ""]:
+def response(order: ScalarOrder, nodes: int) -> Float[Array, ""]:
     """q_hat / alpha of state evolution, 2 dPsi / dR R'(q_d)."""
     R, rest, slope = output_overlap(order)
     return channel_moments(Sign(), R, rest, nodes or ORDER).snr * slope
-
-
-class CommitteeCoordinate(eqx.Module):
-    """x = ln q_hat, along which all fixed points of a `model` but its ends lie."""
-
-    model: Any
-    curve: None = None
-    coarse: int = eqx.field(static=True, default=8)
-
-    def order_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> CommitteeOrder:
-        """Order parameters at ln q_hat."""
-        return order_at(self.model.prior, jnp.exp(point[0]), nodes)
-
-    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln of the alpha at which this point is a fixed point."""
-        order = order_at(self.model.prior, jnp.exp(x), nodes)
-        return x - jnp.log(response(order, nodes))
-
-    def equations_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> Float[Array, " 1"]:
-        """The level."""
-        return self.level_at(point[0], nodes)[None]
 
 
 def _prior(value: Any) -> AbstractPrior:
@@ -137,7 +97,7 @@ def quadratic_constant(order: int = ORDER) -> float:
     return float(0.5 / jnp.sum(weight * x**2 * density * mills(x)[0]))
 
 
-class LargeCommittee(AbstractScalarReplicaModel, AbstractThresholdModel):
+class LargeCommittee(AbstractOneNumberModel, AbstractSamplesModel, AbstractThresholdModel):
     """y = sign(sum_l sign(w_l . x / sqrt(p))), K -> infinity units after p -> infinity inputs.
 
     With n = alpha K p samples the sum of all units is learned at once, and what is left to learn
@@ -169,22 +129,22 @@ class LargeCommittee(AbstractScalarReplicaModel, AbstractThresholdModel):
     prior: AbstractPrior = eqx.field(converter=_prior)
     alpha: float = parameter("alpha", positive, default=UNSET)
 
-    @property
-    def scale_parameter(self) -> str:
-        return "alpha"
-
-    @property
-    def scale_power(self) -> int:
-        return 1
-
     # ---- order parameters
 
-    def update(self, order: CommitteeOrder) -> CommitteeOrder:
+    def update(self, order: ScalarOrder) -> ScalarOrder:
         """One step of state evolution, q_hat = 2 alpha d Psi(R(q_d)) / d q_d."""
-        return order_at(self.prior, self.alpha * response(order, FINE_ORDER), FINE_ORDER)
+        return self.order_of(self.alpha * response(order, FINE_ORDER), FINE_ORDER)
+
+    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> ScalarOrder:
+        """q_d of a weight seen in a Gaussian channel of that ratio."""
+        return ScalarOrder(q_hat, *prior_moments(self.prior, q_hat, nodes or ORDER))
+
+    def level(self, order: ScalarOrder, nodes: int) -> Float[Array, ""]:
+        """ln of alpha = q_hat over the response of the labels."""
+        return jnp.log(order.q_hat) - jnp.log(response(order, nodes))
 
     def free_entropy(
-        self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
+        self, order: ScalarOrder, nodes: int = ORDER, copies: Any = 1.0
     ) -> Float[Array, ""]:
         """-I + q_hat V / 2 + alpha Psi(R), which subtracts no large numbers as q_d -> 1."""
         R, rest, _ = output_overlap(order)
@@ -192,7 +152,7 @@ class LargeCommittee(AbstractScalarReplicaModel, AbstractThresholdModel):
         weights = -order.information + 0.5 * order.q_hat * order.variance
         return weights + copies * self.alpha * potential
 
-    def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
+    def observables(self, order: ScalarOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Everything on the card."""
         R, rest, _ = output_overlap(order)
         errors = channel_errors(Sign(), R, rest)
@@ -205,17 +165,17 @@ class LargeCommittee(AbstractScalarReplicaModel, AbstractThresholdModel):
             **errors._asdict(),
         }
 
-    def starts(self) -> dict[str, CommitteeOrder]:
+    def starts(self) -> dict[str, ScalarOrder]:
         """Next to no overlap, and next to full overlap."""
         ends = {"uninformed": TRIVIAL_LOWEST, "informed": _TOP[type(self.prior)]}
-        return {k: order_at(self.prior, jnp.asarray(np.exp(x)), ORDER) for k, x in ends.items()}
+        return {k: self.order_of(jnp.asarray(np.exp(x)), ORDER) for k, x in ends.items()}
 
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[CommitteeCoordinate, np.ndarray, np.ndarray]:
+    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
         """ln q_hat, from the plateau to full overlap."""
         bare = numeric(inject(self, {"alpha": 1.0}))
-        problem = CommitteeCoordinate(bare)
+        problem = LogCoordinate(bare)
         high = _TOP[type(self.prior)]
         return problem, *uniform_table(problem, TRIVIAL_LOWEST, high, problem.coarse)
 
@@ -262,14 +222,6 @@ class LargeCommittee(AbstractScalarReplicaModel, AbstractThresholdModel):
             "mutual_information": -free_entropy,
             **{name: float(error) * one for name, error in zip(names, errors, strict=True)},
         }
-
-    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """Labels have no noise."""
-        return np.zeros(len(scales))
-
-    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
-        """None."""
-        return {}
 
     # ---- many samples
 

@@ -1,9 +1,8 @@
 """A two-layer network of extensive width with quadratic activation, learned from examples."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -23,8 +22,12 @@ from solvable.models.base import (
     AbstractBaselineModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
-    AbstractScalarReplicaModel,
-    Shared,
+)
+from solvable.models.one_number import (
+    AbstractOneNumberModel,
+    AbstractSamplesModel,
+    LogCoordinate,
+    ScalarOrder,
 )
 
 CARD = dict(
@@ -57,49 +60,9 @@ def _width(name: str, value: Any) -> Any:
     return value
 
 
-class QuadraticOrder(NamedTuple):
-    """Order parameters of the matrix S that is learned.
-
-    Attributes:
-        q_hat: 1 / t of the noisy matrix S + sqrt(t) Z that tells as much as the data.
-        overlap: 1 - variance.
-        variance: kappa |S - S_hat|^2 / d, 1 for nothing known.
-        information: I(S; S + sqrt(t) Z) / d^2.
-    """
-
-    q_hat: Float[Array, ""]
-    overlap: Float[Array, ""]
-    variance: Float[Array, ""]
-    information: Float[Array, ""]
-
-    def both(self, name: str) -> Float[Array, " 1"]:
-        """An entry as a vector."""
-        return getattr(self, name)[None]
-
-
-class QuadraticCoordinate(eqx.Module):
-    """x = ln q_hat, along which all fixed points of a `model` lie, whatever its scale."""
-
-    model: Any
-    curve: None = None
-    coarse: int = eqx.field(static=True, default=8)
-
-    def order_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> QuadraticOrder:
-        """Order parameters at ln q_hat."""
-        return order_at(self.model.kappa, jnp.exp(point[0]), nodes or ORDER)
-
-    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln of the alpha at which this point is a fixed point."""
-        variance = self.order_at(x[None], nodes).variance
-        return x + jnp.log(self.model.delta + 2 * variance / self.model.kappa) - jnp.log(4.0)
-
-    def equations_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> Float[Array, " 1"]:
-        """The level."""
-        return self.level_at(point[0], nodes)[None]
-
-
 class QuadraticNetwork(
-    AbstractScalarReplicaModel,
+    AbstractOneNumberModel,
+    AbstractSamplesModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractBaselineModel,
@@ -136,30 +99,34 @@ class QuadraticNetwork(
     delta: float = parameter("delta", non_negative)
     alpha: float = parameter("alpha", positive, default=UNSET)
 
-    @property
-    def scale_parameter(self) -> str:
-        return "alpha"
-
-    @property
-    def scale_power(self) -> int:
-        return 1
-
     # ---- order parameters
 
-    def update(self, order: QuadraticOrder) -> QuadraticOrder:
+    def update(self, order: ScalarOrder) -> ScalarOrder:
         """One step of state evolution."""
         q_hat = 4 * self.alpha / (self.delta + 2 * order.variance / self.kappa)
-        return order_at(self.kappa, jnp.asarray(q_hat))
+        return self.order_of(jnp.asarray(q_hat), ORDER)
+
+    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> ScalarOrder:
+        """What a matrix S + Z / sqrt(q_hat) tells of S: kappa |S - S_hat|^2 / d, I / d^2."""
+        seen = noisy_wishart(self.kappa, 1 / q_hat, nodes or ORDER)
+        variance = self.kappa * seen.error()
+        overlap = jnp.where(variance > 0.5, self.kappa * seen.overlap(), 1 - variance)
+        return ScalarOrder(q_hat, overlap, variance, seen.information())
+
+    def level(self, order: ScalarOrder, nodes: int) -> Float[Array, ""]:
+        """ln of alpha = q_hat (delta + 2 mm) / 4."""
+        shown = self.delta + 2 * order.variance / self.kappa
+        return jnp.log(order.q_hat) + jnp.log(shown) - jnp.log(4.0)
 
     def free_entropy(
-        self, order: QuadraticOrder, nodes: int = 0, copies: Any = 1.0
+        self, order: ScalarOrder, nodes: int = 0, copies: Any = 1.0
     ) -> Float[Array, ""]:
         """E ln P(labels) / d^2."""
         error = order.variance / self.kappa
         label = jnp.log(2 * jnp.pi * jnp.e * (self.delta + 2 * error))
         return order.q_hat * error / 4 - order.information - self.alpha / 2 * label
 
-    def observables(self, order: QuadraticOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
+    def observables(self, order: ScalarOrder, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
         """Overlap, errors, free entropy and information."""
         error = order.variance / self.kappa
         shown = self.alpha / 2 * jnp.log1p(2 * error / jnp.asarray(self.delta, dtype=float))
@@ -171,19 +138,19 @@ class QuadraticNetwork(
             "generalization_error": self.delta + 2 * error,
         }
 
-    def starts(self) -> dict[str, QuadraticOrder]:
+    def starts(self) -> dict[str, ScalarOrder]:
         """Nothing known, and S known."""
         known = (np.inf, 1.0, 0.0, np.inf)
         return {
-            "uninformed": QuadraticOrder(*map(jnp.asarray, (0.0, 0.0, 1.0, 0.0))),
-            "informed": QuadraticOrder(*map(jnp.asarray, known)),
+            "uninformed": ScalarOrder(*map(jnp.asarray, (0.0, 0.0, 1.0, 0.0))),
+            "informed": ScalarOrder(*map(jnp.asarray, known)),
         }
 
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[QuadraticCoordinate, np.ndarray, np.ndarray]:
+    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
         """ln q_hat, from where nothing is known to where all of it is."""
-        problem = QuadraticCoordinate(numeric(inject(self, {"alpha": 1.0})))
+        problem = LogCoordinate(numeric(inject(self, {"alpha": 1.0})))
         low = np.log(4 * scale_range[0] / (self.delta + 2 / self.kappa)) - _MARGIN
         top = _EXACT if self.delta == 0 else np.log(4 * scale_range[1] / self.delta) + _MARGIN
         low, top = np.clip([low, max(top, low + 1.0)], -_EXACT, _EXACT)
@@ -220,13 +187,6 @@ class QuadraticNetwork(
         values = {"overlap": 1.0, "mse": 0.0, "free_entropy": np.inf}
         values |= {"mutual_information": np.inf, "generalization_error": 0.0}
         return {name: np.full(len(scales), value) for name, value in values.items()}
-
-    def noise_information(self, scales: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """There is no noise but the labels'."""
-        return np.zeros(len(scales))
-
-    def shared_observables(self, scales: Float[np.ndarray, " n"]) -> dict[str, Shared]:
-        return {}
 
     # ---- instances and message passing
 
@@ -295,20 +255,6 @@ class QuadraticNetwork(
 
     def _problem(self, data: Data) -> Problem:
         return Problem(data.design, data.observation, self.kappa, self.delta)
-
-
-def order_at(kappa: Any, q_hat: Float[Array, ""], nodes: int = ORDER) -> QuadraticOrder:
-    """What a matrix S + Z / sqrt(q_hat) tells of S.
-
-    Args:
-        kappa: k / d.
-        q_hat: 1 / t > 0.
-        nodes: of the quadrature over the spectrum.
-    """
-    seen = noisy_wishart(kappa, 1 / q_hat, nodes)
-    variance = kappa * seen.error()
-    overlap = jnp.where(variance > 0.5, kappa * seen.overlap(), 1 - variance)
-    return QuadraticOrder(q_hat, overlap, variance, seen.information())
 
 
 def _grid(low: float, high: float, spacing: float) -> np.ndarray:

@@ -117,16 +117,20 @@ def _names(problem: Any, dimension: int) -> dict[str, Any]:
 
 
 def solve(
-    model: AbstractScalarReplicaModel, scales: np.ndarray
+    model: AbstractScalarReplicaModel, scales: np.ndarray, table: Scan | None = None
 ) -> tuple[Scan, Roots, list[list[FixedPoint]]]:
     """Every fixed point at every scale, and the scan that they come from."""
-    table = tabulate(model, (float(scales.min()), float(scales.max())), scales)
+    if table is None:
+        table = tabulate(model, (float(scales.min()), float(scales.max())), scales)
     roots = find_roots(table, scales)
     return table, roots, fixed_points(table, roots, scales)
 
 
 def along(
-    model: AbstractScalarReplicaModel, scales: np.ndarray, lowest: bool
+    model: AbstractScalarReplicaModel,
+    scales: np.ndarray,
+    lowest: bool,
+    table: Scan | None = None,
 ) -> dict[str, np.ndarray]:
     """Observables on the lowest, or the best, stable fixed point at every scale; NaN without one.
 
@@ -134,8 +138,9 @@ def along(
         model: any, its ends included.
         scales: shape (n,).
         lowest: that of least overlap; else that of highest free entropy.
+        table: of the model, where it is at hand.
     """
-    table, roots, points = solve(model, scales)
+    table, roots, points = solve(model, scales, table)
     inner = observe(table.model, roots.point, roots.error, scales[roots.index])
     limits = table.limits
     places = [("trivial", limits.trivial), ("recovered", limits.recovered)]

@@ -10,7 +10,6 @@ et al. 2020): m = q_hat / (1 + q_hat), with the replica free entropy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -51,26 +50,6 @@ def free_entropy(order: SphereOrder, Q: Covariance) -> Float[Array, ""]:
     small = -(m**2) / 4 - m**3 / 6 - m**4 / 8
     exact = 0.5 * jnp.log(order.variance) + m / 2
     return jnp.where(m < 1e-3, small, exact) + Q(m) / 2
-
-
-class SphereCoordinate(eqx.Module):
-    """x = ln q_hat, along which all fixed points of a `model` lie, whatever its scale."""
-
-    model: Any
-    curve: None = None
-    coarse: int = eqx.field(static=True, default=8)
-
-    def order_at(self, point: Float[Array, " 1"], nodes: int = 0) -> SphereOrder:
-        """Order parameters at ln q_hat; nothing is integrated."""
-        return order_at(jnp.exp(point[0]))
-
-    def level_at(self, x: Float[Array, ""], nodes: int = 0) -> Float[Array, ""]:
-        """ln of the scale at which this point is a fixed point."""
-        return self.model.level(order_at(jnp.exp(x)))
-
-    def equations_at(self, point: Float[Array, " 1"], nodes: int = 0) -> Float[Array, " 1"]:
-        """The level."""
-        return self.level_at(point[0], nodes)[None]
 
 
 def ml_amp_overlap(Q: Covariance) -> float:

@@ -28,11 +28,11 @@ from solvable.models.base import (
     AbstractDynamicsModel,
     AbstractLandscapeModel,
     AbstractMessagePassingModel,
-    AbstractScalarReplicaModel,
     AbstractThresholdModel,
     Shared,
 )
-from solvable.models.sphere import SphereCoordinate, SphereOrder
+from solvable.models.one_number import AbstractOneNumberModel, LogCoordinate
+from solvable.models.sphere import SphereOrder
 
 CARD = dict(
     kind="model",
@@ -76,7 +76,7 @@ def _noise(name: str, value: Any) -> Any:
 
 
 class SpikedMatrixTensor(
-    AbstractScalarReplicaModel,
+    AbstractOneNumberModel,
     AbstractThresholdModel,
     AbstractDynamicsModel,
     AbstractLandscapeModel,
@@ -171,7 +171,11 @@ class SpikedMatrixTensor(
 
     # ---- the coordinate
 
-    def level(self, order: SphereOrder) -> Float[Array, ""]:
+    def order_of(self, q_hat: Float[Array, ""], nodes: int = 0) -> SphereOrder:
+        """m at a signal-to-noise ratio; nothing is integrated."""
+        return sphere.order_at(q_hat)
+
+    def level(self, order: SphereOrder, nodes: int = 0) -> Float[Array, ""]:
         """ln of 1 / delta2, or of 1 / deltap without a matrix, at which a point is fixed.
 
         1 / delta2 = 1 + q_hat - m^(p-2) / deltap, negative where the tensor alone shows more. The
@@ -190,7 +194,7 @@ class SpikedMatrixTensor(
 
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[SphereCoordinate, np.ndarray, np.ndarray]:
+    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
         """ln q_hat, with a table that is finer beside places that only the tensor reaches."""
         bare = numeric(inject(self, {self.scale_parameter: 1.0}))
         deltap = None if self.delta2 is None else self.deltap
@@ -199,7 +203,7 @@ class SpikedMatrixTensor(
         x = np.linspace(TRIVIAL_LOWEST, top, max(count, 16) + 1)
         if deltap is not None:
             x = np.unique(np.concatenate([x, *self._near_edges(deltap)]))
-        problem = SphereCoordinate(bare)
+        problem = LogCoordinate(bare)
         return problem, x, level(problem, x)
 
     def _near_edges(self, deltap: float) -> list[np.ndarray]:
