@@ -17,8 +17,6 @@ from matplotlib.figure import Figure
 import solvable as sv
 from solvable.gallery.base import Comparison, Progress
 from solvable.gallery.learning_curves import (
-    ERROR_LABEL,
-    TIME_LABEL,
     apart,
     curves,
     draw,
@@ -26,6 +24,7 @@ from solvable.gallery.learning_curves import (
     summary,
 )
 from solvable.plotting import new_figure
+from solvable.plotting.learning import ERROR_LABEL, TIME_LABEL
 from solvable.plotting.series import COLORS
 
 CARD = dict(

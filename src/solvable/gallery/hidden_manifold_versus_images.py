@@ -36,6 +36,7 @@ from solvable.gallery.students import (
     trained,
 )
 from solvable.plotting import new_figure
+from solvable.plotting.learning import ERROR_LABEL, TIME_LABEL
 from solvable.plotting.style import BLUE, GREEN, ORANGE, VERMILION
 from solvable.studies.experiment import standard_error
 
@@ -165,15 +166,13 @@ def make_picture(data: xr.Dataset) -> Figure:
         dashes = "--" if row == len(mean) - 1 else "-"
         left.plot(times, theory, color=color, linewidth=1.4, linestyle=dashes)
         right.plot(*_slope(times[here], mean[row, here]), color=color, marker="o", markersize=3.5)
-    left.set(
-        xscale="log", yscale="log", ylabel=r"generalization error, $\langle\Delta^2\rangle/2$"
-    )
+    left.set(xscale="log", yscale="log", ylabel=ERROR_LABEL)
     left.legend(loc="lower left")
     right.axhline(0.0, color="black", linewidth=0.8)
     right.set(xscale="log", ylim=(-0.25, 1.6))
     right.set_ylabel(r"how steeply it falls, $-d \ln \epsilon\, /\, d \ln t$ (mean of runs)")
     for ax in (left, right):
-        ax.set_xlabel("time $t$ = examples / $N$")
+        ax.set_xlabel(TIME_LABEL)
     attrs, count = data.attrs, data.sizes["instance"]
     figure.suptitle(
         rf"Two units, $N = {attrs['size']}$, $\eta = {attrs['learning_rate']:g}$; lines: theory, "

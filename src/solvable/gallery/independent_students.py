@@ -35,6 +35,7 @@ from solvable.gallery.students import (
     trained,
 )
 from solvable.plotting import new_figure
+from solvable.plotting.learning import TIME_LABEL
 from solvable.plotting.style import BLUE, GREEN, VERMILION
 from solvable.studies.experiment import standard_error
 
@@ -166,7 +167,7 @@ def make_picture(data: xr.Dataset) -> Figure:
                 linewidth=1.0,
                 label=label,
             )
-        ax.set(xscale="log", yscale="log", xlabel="time $t$ = examples / $N$", title=str(name))
+        ax.set(xscale="log", yscale="log", xlabel=TIME_LABEL, title=str(name))
     axes[0, 0].set_ylabel(r"$E (f_1 - f_2)^2\, /\, (E f_1^2 + E f_2^2)$")
     axes[0, -1].legend(loc="lower left")
     attrs = data.attrs

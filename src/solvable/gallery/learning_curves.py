@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 
 import solvable as sv
 from solvable.gallery.base import Progress
+from solvable.plotting.series import time_line, time_points
 
-ERROR_LABEL = r"generalization error, $\langle\Delta^2\rangle / 2$"
-TIME_LABEL = "time $t$ = examples / $N$"
 _KEPT = ["generalization_error", "q", "r", "v"]
 _READ = 1e-3  # smaller errors are those of single networks: a mean tells little
 
@@ -56,11 +55,8 @@ def curves(
 
 def draw(ax: Axes, data: xr.Dataset, name: str, color: str, label: str) -> None:
     """Theory as a line, the simulation as points of the same color."""
-    ax.plot(data["time"], data[name], color=color, label=label)
-    mean, error = data[f"{name}_mean"], data[f"{name}_standard_error"]
-    ax.errorbar(
-        data["time"], mean, error, color=color, marker="o", markersize=3.5, linestyle="none"
-    )
+    time_line(ax, data, name, color=color, label=label)
+    time_points(ax, data, name, data.sizes["time"], color=color, markersize=3.5)
 
 
 def draw_overlaps(ax: Axes, data: xr.Dataset, colors: Any) -> None:

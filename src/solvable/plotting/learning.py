@@ -12,8 +12,8 @@ from solvable.plotting.series import COLORS, dress_time, time_line, time_points
 from solvable.plotting.style import BLUE, SKY, VERMILION, new_figure
 
 _MOST = 6  # lines of a kind in a panel
-_ERROR = r"generalization error, $\langle\Delta^2\rangle / 2$"
-_TIME = "time $t$ = examples / $N$"
+ERROR_LABEL = r"generalization error, $\langle\Delta^2\rangle / 2$"
+TIME_LABEL = "time $t$ = examples / $N$"
 
 
 def learning_figure(dataset: xr.Dataset) -> Figure:
@@ -41,7 +41,7 @@ def error_lines(ax: Axes, data: xr.Dataset) -> None:
     time_line(ax, data, name, color=BLUE, label="infinite dimension")
     time_points(ax, data, name, color=VERMILION, label="simulation")
     dress_time(ax, data)
-    ax.set(yscale="log", xlabel=_TIME, ylabel=_ERROR)
+    ax.set(yscale="log", xlabel=TIME_LABEL, ylabel=ERROR_LABEL)
     if io.measured(data) or f"{name}_starts" in data:
         ax.legend(loc="best")
 
@@ -60,5 +60,5 @@ def order_lines(ax: Axes, data: xr.Dataset, name: str, label: str) -> None:
         if simulated:
             time_points(ax, at, name, color=color)
     dress_time(ax, data)
-    ax.set(xlabel=_TIME, ylabel=f"overlaps {label}" if name != "v" else label)
+    ax.set(xlabel=TIME_LABEL, ylabel=f"overlaps {label}" if name != "v" else label)
     ax.legend(loc="best", title=None if len(places) <= _MOST else f"first {_MOST}")

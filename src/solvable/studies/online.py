@@ -62,13 +62,15 @@ def follow(
         "instances": integer("instances", 8 if instances is None else instances, low=1),
         "starts": integer("starts", 0 if starts is None else starts, low=0),
     }
-    parts = 1 + (asked["starts"] > 0) + (asked["instances"] if simulate else 0)
+    first = 1 + (asked["starts"] > 0)
+    parts = first + (asked["instances"] if simulate else 0)
     (data,) = _theory(model.learning(), [model.initial()], asked, part_of(progress, 0, parts))
     if asked["starts"]:
         tell = part_of(progress, 1, parts)
         data = data.assign(_from_random_starts(model, asked, seed, data, tell))
     if simulate:
-        data = data.assign(_simulated(model, asked, seed, data, progress))
+        tells = [part_of(progress, first + k, parts) for k in range(asked["instances"])]
+        data = data.assign(_simulated(model, asked, seed, data, tells))
     data.attrs = io.attributes("dynamics", "dynamics", model, asked, seed)
     names = ("status", "start_status", "experiment_status")
     ends = [code for name in names for code in np.ravel(data.get(name, []))]
@@ -151,15 +153,14 @@ def _simulated(
     asked: dict[str, Any],
     seed: int,
     theory: "xr.Dataset",
-    progress: Progress | None,
+    tells: list[Callable[[float], None]],
 ) -> dict[str, Any]:
     """Means and standard errors over networks, each with a teacher and examples of its own."""
     runs: list[dict[str, np.ndarray]] = []
     ends: list[Status] = []
     times = theory["time"].values
-    for number in range(asked["instances"]):
+    for number, tell in enumerate(tells):
         key = key_for(seed, "online", repr(model), asked["size"], number)
-        tell = part_of(progress, number + 1, asked["instances"] + 1)
         found = model.simulate(key, asked["size"], times, tell)
         runs.append(found.columns)
         ends.append(found.status)
