@@ -31,13 +31,16 @@ CARD = dict(
 )
 
 
+_FIRST, _UNTIL = 0.1, 1.6  # times: the last one in units of that of escape
+
+
 def settings(quick: bool = False) -> dict[str, Any]:
     """Numbers of units K = M, sizes of the start's overlaps, learning rates."""
     return {
         "units": [2] if quick else [2, 3, 4, 6],
         "overlap": 1e-3,
         "learning_rate": 0.2,
-        "times": [0.1, 3e3, 40] if quick else [0.1, 1e4, 120],
+        "times": 40 if quick else 120,
         "overlaps": [1e-1, 1e-6, 3] if quick else [1e-1, 1e-10, 12],
     }
 
@@ -54,15 +57,15 @@ def _model(settings: Mapping[str, Any], K: int, overlap: float) -> sv.OnlineSGD:
 
 def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.Dataset:
     """Curves (units, time), plateaus (units), and escape times of K = 2 (overlap)."""
-    units, times = settings["units"], np.geomspace(*settings["times"])
-    curves, rows, codes = [], [], []
+    units = settings["units"]
+    times, curves, rows, codes = [], [], [], []
     for number, K in enumerate(units):
         progress(f"K = M = {K}", number / (len(units) + 1))
         model = _model(settings, K, settings["overlap"])
-        found = sv.dynamics(model, times)
-        curve = found["generalization_error"].values
-        curves.append(np.pad(curve, (0, len(times) - len(curve)), constant_values=np.nan))
         rows.append(_left(model))
+        times.append(np.geomspace(_FIRST, _UNTIL * rows[-1][2], settings["times"]))
+        found = sv.dynamics(model, times[-1])
+        curves.append(found["generalization_error"].values)
         codes.append(int(found["status"]))
     progress("starts of K = M = 2", len(units) / (len(units) + 1))
     overlaps = np.geomspace(*settings["overlaps"])
@@ -71,7 +74,8 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
     K = np.array(units)
     return xr.Dataset(
         {
-            "error": (("units", "time"), np.array(curves)),
+            "time": (("units", "step"), np.array(times)),
+            "error": (("units", "step"), np.array(curves)),
             "plateau": ("units", columns[0]),
             "escape_rate": ("units", columns[1]),
             "escape_time": ("units", columns[2]),
@@ -79,7 +83,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
             "escape_of_overlap": ("overlap", np.array(escapes)),
             "status": ("units", np.array(codes, dtype=np.int8)),
         },
-        coords={"units": units, "time": times, "overlap": overlaps},
+        coords={"units": units, "overlap": overlaps},
         attrs={
             "kind": "online plateau",
             "learning_rate": settings["learning_rate"],
