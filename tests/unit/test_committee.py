@@ -26,10 +26,10 @@ def test_bivariate_normal_distribution(r):
 @pytest.mark.parametrize("ties", ["zero", "random"])
 def test_likelihoods_are_those_of_random_fields(ties):
     """Frequencies of labels, and slopes by differences."""
-    law, V = PairOfSigns(ties), jnp.array([0.3, 0.7])
+    law, V = PairOfSigns(ties), jnp.array([[0.4, -0.2], [-0.2, 0.6]])
     rng = np.random.default_rng(0)
-    plus, minus = np.sqrt(np.asarray(V))[:, None] * rng.standard_normal((2, 400_000))
-    z = np.array([0.4 + (plus + minus) / 2**0.5, -0.1 + (plus - minus) / 2**0.5])
+    noise = np.linalg.cholesky(np.asarray(V)) @ rng.standard_normal((2, 400_000))
+    z = np.array([[0.4], [-0.1]]) + noise
     total = np.sign(z).sum(axis=0)
     y = np.where(
         total == 0, 0 if ties == "zero" else rng.choice([-1, 1], len(total)), np.sign(total)

@@ -1,35 +1,41 @@
 """The committee machine: a two-layer network of few hidden units learns from another one."""
 
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
-from scipy.optimize import brentq
+from jaxtyping import Float, PRNGKeyArray
 
+from solvable.algorithms import committee_amp
+from solvable.algorithms.committee_amp import Problem, State
+from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
-from solvable.bricks.committee.pairs_of_signs import LabelMoments, PairOfSigns
-from solvable.bricks.committee.weights import WeightMoments, supported, weight_moments
+from solvable.bricks.committee.pairs_of_signs import PairOfSigns
+from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
-from solvable.core.branches import HIGHEST, Limits, Scan, level, pointwise, uniform_table
-from solvable.core.continuation import Curve, corrected, trace, with_jacobian
+from solvable.core.branches import Limits, level
 from solvable.core.fixed_points import FixedPoint
-from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.instance import Data, Instance
 from solvable.core.specification import inject, numeric
 from solvable.core.thresholds import Threshold, absent
-from solvable.models import scalar
+from solvable.models import committee_instances, scalar
 from solvable.models.base import (
     AbstractBranchNamesModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
     AbstractThresholdModel,
 )
-from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
+from solvable.models.committee_theory import (
+    AbstractDistinctCommittee,
+    SymmetricCommittee,
+    known_potential,
+    specialization,
+    symmetric_table,
+)
+from solvable.models.one_number import LogCoordinate
 
 CARD = dict(
     kind="model",
@@ -64,175 +70,15 @@ CARD = dict(
 )
 
 _UNITS = 2
-_NODES, _COARSE = 8, 6  # a panel reach 1e-11 and 1e-8
-_DARK = 1e-9  # q_hat_- of units that are all but alike
-_LOWEST = -16.0
-_MARGIN = 0.5
-_PLACES = np.linspace(-9.0, 14.0, 93)  # ln q_hat_+ where specialization may begin
 
 
-class CommitteeOrder(NamedTuple):
-    """Overlaps of interchangeable units, by their eigenvalues along (1, 1) and (1, -1).
-
-    Attributes:
-        q_hat: the precision with which weights are seen.
-        overlap: q_0 + q_1 and q_0 - q_1.
-        variance: rho - overlap, without subtraction.
-        potential: E ln Z of the weights - sum q q_hat / 2.
-    """
-
-    q_hat: Float[Array, " 2"]
-    overlap: Float[Array, " 2"]
-    variance: Float[Array, " 2"]
-    potential: Float[Array, ""]
-
-    def both(self, name: str) -> Float[Array, " 2"]:
-        """An entry."""
-        return getattr(self, name)
-
-
-class CommitteeCoordinate(eqx.Module):
-    """Arclength along the fixed points whose units differ, from where they are alike."""
-
-    model: "Committee"
-    curve: Curve
-    coarse: int = eqx.field(static=True, default=_COARSE)
-
-    def order_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> CommitteeOrder:
-        """Order parameters at ln q_hat."""
-        return self.model.order_at(point, _fewer(nodes))
-
-    def equations_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> Float[Array, " 2"]:
-        """By how much the ratios q_hat / snr of both eigenvalues differ, and their level."""
-        return self.model.closure(point, _fewer(nodes))
-
-    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln of the alpha at which this point is a fixed point."""
-
-        def gap(nodes: int) -> Any:
-            return lambda point: self.equations_at(point, nodes)[:1]
-
-        point = corrected(gap(nodes), gap(_COARSE), self.curve, x)
-        return self.equations_at(point, nodes)[1]
-
-
-def _fewer(nodes: int) -> int:
-    """Nodes a panel of nested quadratures."""
-    return {ORDER: _NODES, FINE_ORDER: _NODES + 3}.get(nodes, max(nodes // 2, _COARSE))
-
-
-class AbstractCommittee(AbstractSamplesModel):
-    """What fixed points of a committee have in common, whether its units are alike or not."""
-
-    @abstractmethod
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        """The prior of the weights, the law of the labels, and alpha."""
-
-    @abstractmethod
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        """What labels tell at these overlaps."""
-
-    def order_at(self, point: Float[Array, " 2"], nodes: int) -> CommitteeOrder:
-        """Order parameters at ln q_hat."""
-        q_hat = jnp.exp(point)
-        found: WeightMoments = weight_moments(self.parts()[0], q_hat, nodes)
-        return CommitteeOrder(q_hat, *found)
-
-    def update(self, order: CommitteeOrder) -> CommitteeOrder:
-        """One step of state evolution, q_hat = alpha snr."""
-        snr = self.labels_at(order, _NODES).snr
-        return self.order_at(jnp.log(self.parts()[2] * snr), _NODES)
-
-    def free_entropy(
-        self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
-    ) -> Float[Array, ""]:
-        """E ln Z per input, of the weights of both units."""
-        labels = self.labels_at(order, _fewer(nodes))
-        return order.potential + copies * self.parts()[2] * labels.potential
-
-    def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Array]:
-        """Overlaps, errors, free entropy and information."""
-        labels, alpha = self.labels_at(order, _NODES), copies * self.parts()[2]
-        plus, minus = order.overlap
-        free_entropy = order.potential + alpha * labels.potential
-        return {
-            "overlap": 0.5 * (plus + minus),
-            "mse": 0.5 * jnp.sum(order.variance),
-            "overlap_diagonal": 0.5 * (plus + minus),
-            "overlap_off_diagonal": 0.5 * (plus - minus),
-            "free_entropy": free_entropy,
-            "mutual_information": alpha * known_potential(self.parts()[1]) - free_entropy,
-            "generalization_error": labels.square - labels.predicted,
-        }
-
-    def starts(self) -> dict[str, CommitteeOrder]:
-        """Units that know little and differ a little, and units that are all but known."""
-        starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
-        return {name: self.order_at(jnp.log(jnp.array(q)), _NODES) for name, q in starts.items()}
-
-
-class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
-    """A committee whose units are alike: q_0 = q_1, and a field that both see.
-
-    Args:
-        prior: of the weights.
-        labels: their law.
-        alpha: samples over inputs.
-    """
-
-    prior: AbstractPrior
-    labels: PairOfSigns
-    alpha: Any
-
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        return self.prior, self.labels, self.alpha
-
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        V = jnp.stack([order.variance[0], self.prior.second_moment()])
-        return self.labels.symmetric_moments(order.overlap[0], V, nodes)
-
-    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> CommitteeOrder:
-        """Order parameters at q_hat_+."""
-        return self.order_at(jnp.stack([jnp.log(q_hat), jnp.log(_DARK**2)]), nodes)
-
-    def level(self, order: CommitteeOrder, nodes: int) -> Float[Array, ""]:
-        """ln of alpha = q_hat_+ / snr_+."""
-        return jnp.log(order.q_hat[0]) - jnp.log(self.labels_at(order, nodes).snr[0])
-
-    def coordinate(
-        self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
-        """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
-        problem = LogCoordinate(numeric(self))
-        low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
-        return problem, *uniform_table(problem, low, min(high, HIGHEST), problem.coarse)
-
-    def limits(self) -> Limits:
-        """Labels always tell something; nothing is ever recovered."""
-        return Limits(False, np.nan, 0.0, False, np.nan, np.nan, np.inf)
-
-    def end_free_entropy(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> Float[np.ndarray, " n"]:
-        """No end is a fixed point."""
-        return np.full(len(scales), -np.inf)
-
-    def end_observables(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """No end is a fixed point."""
-        return {}
-
-    def opening(self, x: Float[Array, ""], nodes: int) -> Float[Array, ""]:
-        """ln of alpha at a point, less ln of that above which units that differ grow apart."""
-        dark = jnp.log(jnp.asarray(_DARK))
-        order = self.order_at(jnp.stack([x, dark]), nodes)
-        V = jnp.stack([order.variance[0], self.prior.second_moment()])
-        slope = self.labels.opening(order.overlap[0], V, nodes)
-        return self.level(order, nodes) + jnp.log(slope * order.overlap[1] / _DARK)
-
-
-class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesModel):
+class Committee(
+    AbstractDistinctCommittee,
+    AbstractThresholdModel,
+    AbstractBranchNamesModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+):
     """y = sign(sum_l sign(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K = 2 hidden units.
 
     The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with the other's;
@@ -295,47 +141,16 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
         return self.prior, PairOfSigns(self.output.ties), self.alpha
 
     def symmetric(self) -> SymmetricCommittee:
-        """The committee of units that are alike."""
-        return SymmetricCommittee(*numeric(inject(self, {"alpha": 1.0})).parts())
+        return SymmetricCommittee(*self.bare().parts())
 
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        return self.parts()[1].moments(order.overlap, order.variance, nodes)
-
-    def closure(self, point: Float[Array, " 2"], nodes: int) -> Float[Array, " 2"]:
-        """By how much ln (q_hat / snr) of both eigenvalues differ, and that of q_-."""
-        order = self.order_at(point, nodes)
-        levels = point - jnp.log(self.labels_at(order, nodes).snr)
-        return jnp.stack([levels[0] - levels[1], levels[1]])
-
-    # ---- the coordinate
-
-    def coordinate(
-        self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[CommitteeCoordinate, np.ndarray, np.ndarray]:
-        """The curve of fixed points whose units differ, from `specialization` on."""
-        bare = numeric(inject(self, {"alpha": 1.0}))
-        low, high = (np.log(x) for x in scale_range)
-
-        def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, slope = _linearized(bare, jnp.asarray(X))
-            return np.asarray(value), np.asarray(slope)
-
-        def stop(X: np.ndarray) -> bool:
-            at = float(_levels(bare, jnp.asarray(X)[None], _COARSE)[0])
-            away = X[1] > 0  # at its beginning the curve hardly moves in alpha
-            out = not low - _MARGIN < at < high + _MARGIN
-            return bool(not np.isfinite(at) or np.max(X) > HIGHEST or (away and out))
-
-        x, _ = _specialization(self.symmetric())
-        curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
-        levels = np.asarray(_levels(bare, curve.points, _COARSE))[:count]
-        return CommitteeCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
+    def bare(self) -> "Committee":
+        return numeric(inject(self, {"alpha": 1.0}))
 
     # ---- the ends
 
     def limits(self) -> Limits:
         """Units alike at one end; at the other, for discrete weights, all is known."""
-        x, error = _specialization(self.symmetric())
+        x, error = specialization(self.symmetric())
         symmetric = LogCoordinate(self.symmetric())
         value = float(np.exp(level(symmetric, np.array([x]))[0]))
         discrete = self._is_discrete()
@@ -364,8 +179,8 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
         """Observables where units are alike, or known."""
         if place == "trivial":
             alike = self.symmetric()
-            return scalar.along(alike, scales, lowest=True, table=_table(alike))
-        prior, labels, _ = numeric(inject(self, {"alpha": 1.0})).parts()
+            return scalar.along(alike, scales, lowest=True, table=symmetric_table(alike))
+        prior, labels, _ = self.bare().parts()
         entropy, rho = _UNITS * float(prior.entropy()), float(prior.second_moment())
         noise = 0.0 if labels.ties == "zero" else 0.5  # y^2 of ties is 1, and cannot be predicted
         zero = np.zeros(len(scales))
@@ -396,42 +211,64 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
         other = [k for k, x in enumerate(points) if x.stable and x.place != "trivial"]
         return {"symmetric": 0} | ({"specialized": other[0]} if other else {})
 
+    # ---- instances and message passing
 
-def known_potential(labels: PairOfSigns) -> float:
-    """Psi where all weights are known: half of all labels are ties."""
-    return 0.0 if labels.ties == "zero" else -0.5 * float(np.log(2))
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance of p = size inputs: X (n, p), y (n,) and the weights (p, 2)."""
+        return committee_instances.sample(key, size, *self._laws(), float(self.alpha))
 
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """Overlaps and errors of an estimate, its units in the order that fits best."""
+        return committee_instances.measure(estimate, instance, *self._laws())
 
-@eqx.filter_jit
-def _linearized(model: Committee, point: Array) -> tuple[Array, Array]:
-    return with_jacobian(lambda x: model.closure(x, _COARSE)[:1], point)
+    def init(self, data: Data, key: PRNGKeyArray) -> State:
+        problem = self._problem(data)
+        start = committee_amp.random_start(key, self.prior, problem.design.shape[1])
+        return committee_amp.init(problem, start)
 
+    def step(self, data: Data, state: State) -> tuple[State, Info]:
+        return committee_amp.step(self._problem(data), state)
 
-@eqx.filter_jit
-def _levels(model: Committee, points: Array, nodes: int) -> Array:
-    return pointwise(lambda x: model.closure(x, nodes)[1], points)
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Any = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Bayes-optimal message passing to convergence.
 
+        Args:
+            data: the examples.
+            key: of the start, which knows nothing but tells the units apart a little.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `committee_amp.run`.
 
-@eqx.filter_jit
-def _openings(model: SymmetricCommittee, x: Array, nodes: int) -> Array:
-    return jax.vmap(lambda at: model.opening(at, nodes))(x)
+        Raises:
+            ValueError: if an option is out of its range, or a label is impossible.
+        """
+        problem = self._problem(data)
+        if start is None:
+            start = committee_amp.random_start(key, self.prior, problem.design.shape[1])
+        return committee_amp.run(problem, start, observe=observe, **options)
 
+    def informed_start(
+        self, instance: Instance, overlap: float, key: PRNGKeyArray
+    ) -> Float[np.ndarray, "p 2"]:
+        return committee_instances.informed_start(instance, overlap, self.prior, key)
 
-@lru_cache(maxsize=64)
-def _table(model: SymmetricCommittee) -> Scan:
-    """All fixed points of units that are alike: a search for thresholds asks many times."""
-    return scalar.tabulate(model, scalar.WIDEST)
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution from measured ones, each (iterations + 1,)."""
+        laws = numeric(self.prior), self.parts()[1]
+        return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
+    def _laws(self) -> tuple[AbstractPrior, PairOfSigns]:
+        return self.parts()[:2]
 
-@lru_cache(maxsize=64)
-def _specialization(model: SymmetricCommittee) -> tuple[float, float]:
-    """ln q_hat_+ where units that are alike are first left, and the relative error of alpha."""
-
-    def opening(x: float, nodes: int = ORDER) -> float:
-        return float(_openings(model, jnp.asarray([x]), nodes)[0])
-
-    values = np.asarray(_openings(model, jnp.asarray(_PLACES), ORDER))
-    first = int(np.argmax(values > 0))
-    solve: Any = brentq
-    x = float(solve(opening, _PLACES[first - 1], _PLACES[first], xtol=1e-13))
-    return x, abs(opening(x, FINE_ORDER)) + 10 * _DARK
+    def _problem(self, data: Data) -> Problem:
+        return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

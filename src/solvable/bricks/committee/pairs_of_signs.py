@@ -6,7 +6,8 @@ probabilities are those of quadrants, and their slopes are closed (Aubin et al. 
 
     P(z_1 > 0, z_2 > 0) = Phi_2(h, k; r),  d/dh = phi(h) Phi((k - r h) / sqrt(1 - r^2)),
 
-h, k = omega / sqrt(V_11), r = V_12 / V_11. What a label tells are the eigenvalues of
+h, k = omega / sqrt(V_11), r = V_12 / V_11; `likelihoods` takes any V. What a label tells are the
+eigenvalues of
 
     E_omega sum_y (grad Z_y)(grad Z_y)^T / Z_y,   Psi = E_omega sum_y Z_y ln Z_y.
 """
@@ -67,21 +68,21 @@ class PairOfSigns(eqx.Module):
         self,
         first: Float[Array, "..."],
         second: Float[Array, "..."],
-        V: Float[Array, " 2"],
+        V: Float[Array, "2 2"],
         nodes: int,
     ) -> Likelihoods:
-        """Z_y at means omega_1, omega_2; V by its eigenvalues; `nodes` of a quadrature."""
-        own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
-        width, r = jnp.sqrt(own), cross / own
-        root = jnp.sqrt(V[0] * V[1]) / own
+        """Z_y at means omega_1, omega_2, for any covariance V; `nodes` of a quadrature."""
+        widths = jnp.sqrt(jnp.diagonal(V))
+        r = V[0, 1] / (widths[0] * widths[1])
+        root = jnp.sqrt((1 - r) * (1 + r))
 
         def quadrant(h: Array, k: Array) -> tuple[Array, Array, Array]:
             value = bivariate_normal_cdf(h, k, r, nodes)
-            at_h = _density(h) * ndtr((k - r * h) / root) / width
-            at_k = _density(k) * ndtr((h - r * k) / root) / width
+            at_h = _density(h) * ndtr((k - r * h) / root) / widths[0]
+            at_k = _density(k) * ndtr((h - r * k) / root) / widths[1]
             return value, at_h, at_k
 
-        h, k = first / width, second / width
+        h, k = first / widths[0], second / widths[1]
         both = jnp.stack([jnp.stack(quadrant(h, k)), jnp.stack(quadrant(-h, -k))])
         both = both * jnp.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0]]).reshape(2, 3, *(1,) * h.ndim)
         rest = jnp.stack([1 - both[0, 0] - both[1, 0], *(-both[0, 1:] - both[1, 1:])])
@@ -126,19 +127,21 @@ class PairOfSigns(eqx.Module):
         def apart(at: Array) -> Array:
             def slope(omega: Array) -> Array:
                 shift = omega / np.sqrt(2)
-                found = self.likelihoods(reach * at + shift, reach * at - shift, V, 2 * nodes)
+                found = self.likelihoods(
+                    reach * at + shift, reach * at - shift, _matrix(V), 2 * nodes
+                )
                 return (found.first - found.second) / np.sqrt(2)
 
             return jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),))[1]
 
         bend = jax.vmap(apart, out_axes=1)(t)
-        values = self.likelihoods(reach * t, reach * t, V, 2 * nodes).values
+        values = self.likelihoods(reach * t, reach * t, _matrix(V), 2 * nodes).values
         return jnp.sum(weight * _over(bend**2, values))
 
     def _averaged(
         self, first: Array, second: Array, weight: Array, V: Array, nodes: int
     ) -> LabelMoments:
-        found = self.likelihoods(first, second, V, nodes)
+        found = self.likelihoods(first, second, _matrix(V), nodes)
         along = ((found.first + sign * found.second) ** 2 / 2 for sign in (1.0, -1.0))
         snr = jnp.stack([jnp.sum(weight * _over(square, found.values)) for square in along])
         possible = found.values > _IMPOSSIBLE
@@ -150,6 +153,12 @@ class PairOfSigns(eqx.Module):
             square=jnp.sum(weight * jnp.sum(y**2 * found.values, axis=0)),
             predicted=jnp.sum(weight * jnp.sum(y * found.values, axis=0) ** 2),
         )
+
+
+def _matrix(V: Array) -> Array:
+    """The matrix with these eigenvalues along (1, 1) and (1, -1)."""
+    own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
+    return jnp.array([[own, cross], [cross, own]])
 
 
 def _over(square: Array, values: Array) -> Array:

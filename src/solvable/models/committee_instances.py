@@ -1,0 +1,138 @@
+"""Instances of a committee of two units, what is measured of an estimate, and state evolution."""
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any, Final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from solvable.algorithms.committee_amp import State
+from solvable.algorithms.convergence import Outcome
+from solvable.bricks.committee.pairs_of_signs import PairOfSigns
+from solvable.bricks.committee.weights import weight_moments
+from solvable.bricks.priors.base import AbstractPrior
+from solvable.core.arguments import in_interval, integer
+from solvable.core.instance import Data, Instance
+from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator
+
+_NODES: Final = 8
+_FRESH: Final = 40_000  # fields on which predictions are measured: to half a percent
+_LEAST: Final = 1e-9
+
+
+def sample(
+    key: PRNGKeyArray, size: int, prior: AbstractPrior, labels: PairOfSigns, alpha: float
+) -> Instance:
+    """Examples X (n, p) with their labels, and the weights (p, 2); p = size, n = alpha p."""
+    p = integer("size", size, low=2)
+    n = max(round(alpha * p), 1)
+    weights = np.asarray(prior.sample(fold(key, "weights"), (p, 2)), dtype=float)
+    design = normal_matrix(fold(key, "design"), (n, p), p**-0.5)
+    y = labelled(labels, design @ weights, numpy_generator(fold(key, "ties")))
+    return Instance(Data(design, y), weights)
+
+
+def labelled(
+    labels: PairOfSigns, fields: Float[np.ndarray, "n 2"], rng: np.random.Generator
+) -> Float[np.ndarray, " n"]:
+    """y of fields z."""
+    total = np.sign(np.sign(fields).sum(axis=1))
+    ties = 0.0 if labels.ties == "zero" else rng.choice([-1.0, 1.0], len(total))
+    return np.where(total == 0, ties, total)
+
+
+def measure(
+    estimate: Any, instance: Instance, prior: AbstractPrior, labels: PairOfSigns
+) -> dict[str, float]:
+    """Overlaps and errors, with the units in the order that fits best.
+
+    `generalization_error` is that of the estimate's own prediction E[y | omega, V], V = rho -
+    W^T W / p, on fresh fields.
+    """
+    if isinstance(estimate, State):
+        estimate = estimate.weights
+    found = np.asarray(estimate.mean if isinstance(estimate, Outcome) else estimate)
+    W, true = found.reshape(-1, 2), np.asarray(instance.signal)
+    p = len(W)
+    orders = [list(order) for order in permutations(range(2))]
+    best = max(orders, key=lambda order: float(np.sum(W[:, order] * true)))
+    W = W[:, best]
+    overlap = W.T @ true / p
+    return {
+        "overlap": float(np.trace(overlap)) / 2,
+        "mse": float(np.mean((W - true) ** 2)),
+        "overlap_diagonal": float(np.trace(overlap)) / 2,
+        "overlap_off_diagonal": float(overlap[0, 1] + overlap[1, 0]) / 2,
+        "generalization_error": _prediction_error(W, true, prior, labels),
+    }
+
+
+def _prediction_error(
+    W: np.ndarray, true: np.ndarray, prior: AbstractPrior, labels: PairOfSigns
+) -> float:
+    """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth."""
+    p, rho = len(W), float(prior.second_moment())
+    both = np.concatenate([W, true], axis=1)
+    values, vectors = np.linalg.eigh(both.T @ both / p)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    rng = numpy_generator(key_for(0, "fresh fields"))
+    fields = rng.standard_normal((_FRESH, 4)) @ root.T
+    V = rho * np.eye(2) - W.T @ W / p
+    values, vectors = np.linalg.eigh(V)
+    V = (vectors * np.maximum(values, _LEAST * rho)) @ vectors.T
+    predicted = np.asarray(_predicted(labels, fields[:, :2], V))
+    return float(np.mean((labelled(labels, fields[:, 2:], rng) - predicted) ** 2))
+
+
+@eqx.filter_jit
+def _predicted(labels: PairOfSigns, omega: Any, V: Any) -> Array:
+    found = labels.likelihoods(omega[:, 0], omega[:, 1], V, 2 * _NODES)
+    return jnp.asarray(labels.labels()) @ found.values
+
+
+def informed_start(
+    instance: Instance, overlap: float, prior: AbstractPrior, key: PRNGKeyArray
+) -> Float[np.ndarray, "p 2"]:
+    """m w / rho + noise, of overlap m with w and with itself.
+
+    Raises:
+        ValueError: if the overlap is not in [0, rho].
+    """
+    rho = float(prior.second_moment())
+    share = in_interval("start", overlap, 0, rho) / rho
+    noise = numpy_generator(key).standard_normal(instance.signal.shape)
+    return share * np.asarray(instance.signal) + (share * (1 - share) * rho) ** 0.5 * noise
+
+
+def state_evolution(
+    start: Mapping[str, float],
+    iterations: int,
+    prior: AbstractPrior,
+    labels: PairOfSigns,
+    alpha: float,
+) -> dict[str, Float[np.ndarray, " t"]]:
+    """Observables along q -> q(alpha snr(q)) from measured overlaps, each (iterations + 1,)."""
+    own, cross = start["overlap_diagonal"], start["overlap_off_diagonal"]
+    rho = float(prior.second_moment())
+    low, high = _LEAST * rho, (1 - _LEAST) * rho
+    q = np.clip([own + cross, own - cross], low, high)
+    V, rows = rho - q, []
+    for _ in range(iterations + 1):
+        q_new, V_new, error = (np.asarray(x) for x in _evolved(prior, labels, q, V, alpha))
+        rows.append([np.mean(q), np.mean(V), np.mean(q), 0.5 * (q[0] - q[1]), float(error)])
+        q, V = np.maximum(q_new, low), V_new
+    names = ("overlap", "mse", "overlap_diagonal", "overlap_off_diagonal", "generalization_error")
+    columns = dict(zip(names, np.array(rows).T, strict=True))
+    return {name: np.r_[start[name], column[1:]] for name, column in columns.items()}
+
+
+@eqx.filter_jit
+def _evolved(
+    prior: AbstractPrior, labels: PairOfSigns, q: Any, V: Any, alpha: Any
+) -> tuple[Array, Array, Array]:
+    seen = labels.moments(q, V, _NODES)
+    found = weight_moments(prior, alpha * seen.snr, _NODES)
+    return found.overlap, found.variance, seen.square - seen.predicted

@@ -1,0 +1,276 @@
+"""Fixed points of a committee of two units: alike, and different; see `models/committee.py`.
+
+Overlaps of interchangeable units have the eigenvalues q_+ = q_0 + q_1 and q_- = q_0 - q_1. Points
+of q_- = 0 lie on a line of their own; those of q_- > 0 on a curve that leaves it.
+"""
+
+from abc import abstractmethod
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.optimize import brentq
+
+from solvable.bricks.committee.pairs_of_signs import LabelMoments, PairOfSigns
+from solvable.bricks.committee.weights import WeightMoments, weight_moments
+from solvable.bricks.priors.base import AbstractPrior
+from solvable.core.branches import HIGHEST, Limits, Scan, pointwise, uniform_table
+from solvable.core.continuation import Curve, corrected, trace, with_jacobian
+from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.specification import numeric
+from solvable.models import scalar
+from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
+
+_NODES, COARSE = 8, 6  # a panel reach 1e-11 and 1e-8
+_DARK = 1e-9  # q_hat_- of units that are all but alike
+_LOWEST = -16.0
+_MARGIN = 0.5
+_PLACES = np.linspace(-9.0, 14.0, 93)  # ln q_hat_+ where specialization may begin
+
+
+class CommitteeOrder(NamedTuple):
+    """Overlaps of interchangeable units, by their eigenvalues along (1, 1) and (1, -1).
+
+    Attributes:
+        q_hat: the precision with which weights are seen.
+        overlap: q_0 + q_1 and q_0 - q_1.
+        variance: rho - overlap, without subtraction.
+        potential: E ln Z of the weights - sum q q_hat / 2.
+    """
+
+    q_hat: Float[Array, " 2"]
+    overlap: Float[Array, " 2"]
+    variance: Float[Array, " 2"]
+    potential: Float[Array, ""]
+
+    def both(self, name: str) -> Float[Array, " 2"]:
+        """An entry."""
+        return getattr(self, name)
+
+
+class CommitteeCoordinate(eqx.Module):
+    """Arclength along the fixed points whose units differ, from where they are alike."""
+
+    model: "AbstractDistinctCommittee"
+    curve: Curve
+    coarse: int = eqx.field(static=True, default=COARSE)
+
+    def order_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> CommitteeOrder:
+        """Order parameters at ln q_hat."""
+        return self.model.order_at(point, _fewer(nodes))
+
+    def equations_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> Float[Array, " 2"]:
+        """By how much the ratios q_hat / snr of both eigenvalues differ, and their level."""
+        return self.model.closure(point, _fewer(nodes))
+
+    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
+        """ln of the alpha at which this point is a fixed point."""
+
+        def gap(nodes: int) -> Any:
+            return lambda point: self.equations_at(point, nodes)[:1]
+
+        point = corrected(gap(nodes), gap(COARSE), self.curve, x)
+        return self.equations_at(point, nodes)[1]
+
+
+def _fewer(nodes: int) -> int:
+    """Nodes a panel of nested quadratures."""
+    return {ORDER: _NODES, FINE_ORDER: _NODES + 3}.get(nodes, max(nodes // 2, COARSE))
+
+
+class AbstractCommittee(AbstractSamplesModel):
+    """What fixed points of a committee have in common, whether its units are alike or not."""
+
+    @abstractmethod
+    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
+        """The prior of the weights, the law of the labels, and alpha."""
+
+    @abstractmethod
+    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
+        """What labels tell at these overlaps."""
+
+    def order_at(self, point: Float[Array, " 2"], nodes: int) -> CommitteeOrder:
+        """Order parameters at ln q_hat."""
+        q_hat = jnp.exp(point)
+        found: WeightMoments = weight_moments(self.parts()[0], q_hat, nodes)
+        return CommitteeOrder(q_hat, *found)
+
+    def update(self, order: CommitteeOrder) -> CommitteeOrder:
+        """One step of state evolution, q_hat = alpha snr."""
+        snr = self.labels_at(order, _NODES).snr
+        return self.order_at(jnp.log(self.parts()[2] * snr), _NODES)
+
+    def free_entropy(
+        self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
+    ) -> Float[Array, ""]:
+        """E ln Z per input, of the weights of both units."""
+        labels = self.labels_at(order, _fewer(nodes))
+        return order.potential + copies * self.parts()[2] * labels.potential
+
+    def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Array]:
+        """Overlaps, errors, free entropy and information."""
+        labels, alpha = self.labels_at(order, _NODES), copies * self.parts()[2]
+        plus, minus = order.overlap
+        free_entropy = order.potential + alpha * labels.potential
+        return {
+            "overlap": 0.5 * (plus + minus),
+            "mse": 0.5 * jnp.sum(order.variance),
+            "overlap_diagonal": 0.5 * (plus + minus),
+            "overlap_off_diagonal": 0.5 * (plus - minus),
+            "free_entropy": free_entropy,
+            "mutual_information": alpha * known_potential(self.parts()[1]) - free_entropy,
+            "generalization_error": labels.square - labels.predicted,
+        }
+
+    def starts(self) -> dict[str, CommitteeOrder]:
+        """Units that know little and differ a little, and units that are all but known."""
+        starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
+        return {name: self.order_at(jnp.log(jnp.array(q)), _NODES) for name, q in starts.items()}
+
+
+class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
+    """A committee whose units are alike: q_0 = q_1, and a field that both see.
+
+    Args:
+        prior: of the weights.
+        labels: their law.
+        alpha: samples over inputs.
+    """
+
+    prior: AbstractPrior
+    labels: PairOfSigns
+    alpha: Any
+
+    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
+        return self.prior, self.labels, self.alpha
+
+    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
+        V = jnp.stack([order.variance[0], self.prior.second_moment()])
+        return self.labels.symmetric_moments(order.overlap[0], V, nodes)
+
+    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> CommitteeOrder:
+        """Order parameters at q_hat_+."""
+        return self.order_at(jnp.stack([jnp.log(q_hat), jnp.log(_DARK**2)]), nodes)
+
+    def level(self, order: CommitteeOrder, nodes: int) -> Float[Array, ""]:
+        """ln of alpha = q_hat_+ / snr_+."""
+        return jnp.log(order.q_hat[0]) - jnp.log(self.labels_at(order, nodes).snr[0])
+
+    def coordinate(
+        self, limits: Limits, scale_range: tuple[float, float]
+    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
+        """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
+        problem = LogCoordinate(numeric(self))
+        low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
+        return problem, *uniform_table(problem, low, min(high, HIGHEST), problem.coarse)
+
+    def limits(self) -> Limits:
+        """Labels always tell something; nothing is ever recovered."""
+        return Limits(False, np.nan, 0.0, False, np.nan, np.nan, np.inf)
+
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """No end is a fixed point."""
+        return np.full(len(scales), -np.inf)
+
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """No end is a fixed point."""
+        return {}
+
+    def opening(self, x: Float[Array, ""], nodes: int) -> Float[Array, ""]:
+        """ln of alpha at a point, less ln of that above which units that differ grow apart."""
+        dark = jnp.log(jnp.asarray(_DARK))
+        order = self.order_at(jnp.stack([x, dark]), nodes)
+        V = jnp.stack([order.variance[0], self.prior.second_moment()])
+        slope = self.labels.opening(order.overlap[0], V, nodes)
+        return self.level(order, nodes) + jnp.log(slope * order.overlap[1] / _DARK)
+
+
+class AbstractDistinctCommittee(AbstractCommittee):
+    """A committee whose units may differ."""
+
+    @abstractmethod
+    def symmetric(self) -> SymmetricCommittee:
+        """The committee of units that are alike."""
+
+    @abstractmethod
+    def bare(self) -> "AbstractDistinctCommittee":
+        """The model in numbers, at alpha = 1."""
+
+    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
+        return self.parts()[1].moments(order.overlap, order.variance, nodes)
+
+    def closure(self, point: Float[Array, " 2"], nodes: int) -> Float[Array, " 2"]:
+        """By how much ln (q_hat / snr) of both eigenvalues differ, and that of q_-."""
+        order = self.order_at(point, nodes)
+        levels = point - jnp.log(self.labels_at(order, nodes).snr)
+        return jnp.stack([levels[0] - levels[1], levels[1]])
+
+    def coordinate(
+        self, limits: Limits, scale_range: tuple[float, float]
+    ) -> tuple[CommitteeCoordinate, np.ndarray, np.ndarray]:
+        """The curve of fixed points whose units differ, from `specialization` on."""
+        bare = self.bare()
+        low, high = (np.log(x) for x in scale_range)
+
+        def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, slope = _linearized(bare, jnp.asarray(X))
+            return np.asarray(value), np.asarray(slope)
+
+        def stop(X: np.ndarray) -> bool:
+            at = float(_levels(bare, jnp.asarray(X)[None], COARSE)[0])
+            away = X[1] > 0  # at its beginning the curve hardly moves in alpha
+            out = not low - _MARGIN < at < high + _MARGIN
+            return bool(not np.isfinite(at) or np.max(X) > HIGHEST or (away and out))
+
+        x, _ = specialization(self.symmetric())
+        curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
+        levels = np.asarray(_levels(bare, curve.points, COARSE))[:count]
+        return CommitteeCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
+
+
+def known_potential(labels: PairOfSigns) -> float:
+    """Psi where all weights are known: half of all labels are ties."""
+    return 0.0 if labels.ties == "zero" else -0.5 * float(np.log(2))
+
+
+@eqx.filter_jit
+def _linearized(model: AbstractDistinctCommittee, point: Array) -> tuple[Array, Array]:
+    return with_jacobian(lambda x: model.closure(x, COARSE)[:1], point)
+
+
+@eqx.filter_jit
+def _levels(model: AbstractDistinctCommittee, points: Array, nodes: int) -> Array:
+    return pointwise(lambda x: model.closure(x, nodes)[1], points)
+
+
+@eqx.filter_jit
+def _openings(model: SymmetricCommittee, x: Array, nodes: int) -> Array:
+    return jax.vmap(lambda at: model.opening(at, nodes))(x)
+
+
+@lru_cache(maxsize=64)
+def symmetric_table(model: SymmetricCommittee) -> Scan:
+    """All fixed points of units that are alike: a search for thresholds asks many times."""
+    return scalar.tabulate(model, scalar.WIDEST)
+
+
+@lru_cache(maxsize=64)
+def specialization(model: SymmetricCommittee) -> tuple[float, float]:
+    """ln q_hat_+ where units that are alike are first left, and the relative error of alpha."""
+
+    def opening(x: float, nodes: int = ORDER) -> float:
+        return float(_openings(model, jnp.asarray([x]), nodes)[0])
+
+    values = np.asarray(_openings(model, jnp.asarray(_PLACES), ORDER))
+    first = int(np.argmax(values > 0))
+    solve: Any = brentq
+    x = float(solve(opening, _PLACES[first - 1], _PLACES[first], xtol=1e-13))
+    return x, abs(opening(x, FINE_ORDER)) + 10 * _DARK
