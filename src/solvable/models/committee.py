@@ -12,30 +12,23 @@ from solvable.algorithms import committee_amp
 from solvable.algorithms.committee_amp import Problem, State
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
+from solvable.bricks.committee.counts import CountLabels
+from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
-from solvable.core.branches import Limits, level
-from solvable.core.fixed_points import FixedPoint
 from solvable.core.instance import Data, Instance
-from solvable.core.specification import inject, numeric
+from solvable.core.specification import numeric
 from solvable.core.thresholds import Threshold, absent
-from solvable.models import committee_instances, scalar
+from solvable.models import committee_instances
 from solvable.models.base import (
-    AbstractBranchNamesModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractThresholdModel,
 )
-from solvable.models.committee_theory import (
-    AbstractDistinctCommittee,
-    SymmetricCommittee,
-    known_potential,
-    specialization,
-    symmetric_table,
-)
-from solvable.models.one_number import LogCoordinate
+from solvable.models.committee_theory import DistinctCommittee
+from solvable.models.equivalent import AbstractStandInModel
 
 CARD = dict(
     kind="model",
@@ -73,9 +66,8 @@ _UNITS = 2
 
 
 class Committee(
-    AbstractDistinctCommittee,
+    AbstractStandInModel,
     AbstractThresholdModel,
-    AbstractBranchNamesModel,
     AbstractInstanceModel,
     AbstractMessagePassingModel,
 ):
@@ -127,73 +119,25 @@ class Committee(
     alpha: Any = parameter("alpha", non_negative, default=UNSET)
 
     def __check_init__(self) -> None:
-        if self.k != _UNITS:
-            raise fail("k", "be 2, the number of units that there is a theory for here", self.k)
-        if self.output.ties is None:
+        if self.k % 2 == 0 and self.output.ties is None:
             must = "say what a tie of two signs is, as Sign(ties='zero') or Sign(ties='random')"
             raise fail("output", must, self.output)
         for name, sign in (("output", self.output), ("hidden", self.hidden)):
             if not isinstance(sign.delta, float) or sign.delta != 0:
                 raise fail(name, "have no noise", sign)
 
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        assert self.output.ties is not None
-        return self.prior, PairOfSigns(self.output.ties), self.alpha
+    # ---- theory
 
-    def symmetric(self) -> SymmetricCommittee:
-        return SymmetricCommittee(*self.bare().parts())
+    def equivalent(self) -> DistinctCommittee:
+        """The model of its fixed points."""
+        return DistinctCommittee(self.prior, self.labels(), self.alpha)
 
-    def bare(self) -> "Committee":
-        return numeric(inject(self, {"alpha": 1.0}))
-
-    # ---- the ends
-
-    def limits(self) -> Limits:
-        """Units alike at one end; at the other, for discrete weights, all is known."""
-        x, error = specialization(self.symmetric())
-        symmetric = LogCoordinate(self.symmetric())
-        value = float(np.exp(level(symmetric, np.array([x]))[0]))
-        discrete = self._is_discrete()
-        return Limits(
-            trivial=True,
-            weak_recovery=value,
-            weak_recovery_error=error * value,
-            recovered=discrete,
-            recovery=0.0 if discrete else np.nan,
-            perfect=np.nan,
-            highest_response=np.inf,
-        )
-
-    def _is_discrete(self) -> bool:
-        return bool(np.isfinite(float(numeric(self.prior).entropy())))
-
-    def end_free_entropy(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> Float[np.ndarray, " n"]:
-        """Of units that are alike; or minus the entropy of all weights, and of ties."""
-        return self.end_observables(place, scales)["free_entropy"]
-
-    def end_observables(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """Observables where units are alike, or known."""
-        if place == "trivial":
-            alike = self.symmetric()
-            return scalar.along(alike, scales, lowest=True, table=symmetric_table(alike))
-        prior, labels, _ = self.bare().parts()
-        entropy, rho = _UNITS * float(prior.entropy()), float(prior.second_moment())
-        noise = 0.0 if labels.ties == "zero" else 0.5  # y^2 of ties is 1, and cannot be predicted
-        zero = np.zeros(len(scales))
-        shown = scales * known_potential(labels)
-        return {
-            "overlap": zero + rho,
-            "mse": zero,
-            "overlap_diagonal": zero + rho,
-            "overlap_off_diagonal": zero,
-            "free_entropy": shown - entropy,
-            "mutual_information": zero + entropy,
-            "generalization_error": zero + noise,
-        }
+    def labels(self) -> AbstractLabels:
+        """The law of the labels."""
+        if self.k == 2:
+            assert self.output.ties is not None
+            return PairOfSigns(self.output.ties)
+        return CountLabels(self.k, "majority", self.output.ties)
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]
@@ -201,15 +145,11 @@ class Committee(
         """`specialization`, where units that are alike are left; perfect recovery or nothing."""
         own = {"specialization": replace(found["weak_recovery"], name="specialization")}
         own["weak_recovery"] = absent("weak_recovery")
-        if not self._is_discrete():
-            names = ("information_theoretic", "algorithmic")
-            own |= {name: absent(name) for name in names}
+        if not self.equivalent().is_discrete():
+            own["algorithmic"] = absent("algorithmic")
+            if self.k == 2:
+                own["information_theoretic"] = absent("information_theoretic")
         return own
-
-    def branch_names(self, points: list[FixedPoint]) -> dict[str, int]:
-        """Units that are alike, and the lowest stable point where they differ."""
-        other = [k for k, x in enumerate(points) if x.stable and x.place != "trivial"]
-        return {"symmetric": 0} | ({"specialized": other[0]} if other else {})
 
     # ---- instances and message passing
 
@@ -264,11 +204,11 @@ class Committee(
         self, start: Mapping[str, float], iterations: int
     ) -> dict[str, Float[np.ndarray, " t"]]:
         """Observables along state evolution from measured ones, each (iterations + 1,)."""
-        laws = numeric(self.prior), self.parts()[1]
+        laws = numeric(self.prior), self.labels()
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, PairOfSigns]:
-        return self.parts()[:2]
+        return self.prior, self.labels()
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

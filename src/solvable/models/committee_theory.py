@@ -1,7 +1,8 @@
-"""Fixed points of a committee of two units: alike, and different; see `models/committee.py`.
+"""Fixed points of a committee of K units: alike, and different; see `models/committee.py`.
 
-Overlaps of interchangeable units have the eigenvalues q_+ = q_0 + q_1 and q_- = q_0 - q_1. Points
-of q_- = 0 lie on a line of their own; those of q_- > 0 on a curve that leaves it.
+Overlaps of interchangeable units have the eigenvalues q_+ = q_0 + (K - 1) q_1 along (1, ..., 1)
+and, K - 1 times, q_- = q_0 - q_1 across it. Points of q_- = 0 lie on a line of their own; those of
+q_- > 0 on a curve that leaves it.
 """
 
 from abc import abstractmethod
@@ -9,35 +10,45 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import brentq
 
-from solvable.bricks.committee.pairs_of_signs import LabelMoments, PairOfSigns
+from solvable.bricks.committee.labels import AbstractLabels, LabelMoments
 from solvable.bricks.committee.weights import WeightMoments, weight_moments
 from solvable.bricks.priors.base import AbstractPrior
-from solvable.core.branches import HIGHEST, Limits, Scan, pointwise, uniform_table
+from solvable.core.arguments import fail
+from solvable.core.branches import (
+    HIGHEST,
+    Limits,
+    LostError,
+    Scan,
+    level,
+    pointwise,
+    uniform_table,
+)
 from solvable.core.continuation import Curve, corrected, trace, with_jacobian
+from solvable.core.fixed_points import FixedPoint
 from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.specification import numeric
+from solvable.core.specification import inject, numeric
 from solvable.models import scalar
+from solvable.models.base import AbstractBranchNamesModel
 from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
 
 _NODES, COARSE = 8, 6  # a panel reach 1e-11 and 1e-8
 _DARK = 1e-9  # q_hat_- of units that are all but alike
 _LOWEST = -16.0
 _MARGIN = 0.5
-_PLACES = np.linspace(-9.0, 14.0, 93)  # ln q_hat_+ where specialization may begin
+_PLACES = np.linspace(-9.0, 14.0, 47)  # ln q_hat_+ where specialization may begin
 
 
 class CommitteeOrder(NamedTuple):
-    """Overlaps of interchangeable units, by their eigenvalues along (1, 1) and (1, -1).
+    """Overlaps of interchangeable units, by their eigenvalues along (1, ..., 1) and across it.
 
     Attributes:
         q_hat: the precision with which weights are seen.
-        overlap: q_0 + q_1 and q_0 - q_1.
+        overlap: q_+ and q_-.
         variance: rho - overlap, without subtraction.
         potential: E ln Z of the weights - sum q q_hat / 2.
     """
@@ -55,7 +66,7 @@ class CommitteeOrder(NamedTuple):
 class CommitteeCoordinate(eqx.Module):
     """Arclength along the fixed points whose units differ, from where they are alike."""
 
-    model: "AbstractDistinctCommittee"
+    model: "DistinctCommittee"
     curve: Curve
     coarse: int = eqx.field(static=True, default=COARSE)
 
@@ -83,11 +94,17 @@ def _fewer(nodes: int) -> int:
 
 
 class AbstractCommittee(AbstractSamplesModel):
-    """What fixed points of a committee have in common, whether its units are alike or not."""
+    """What fixed points of a committee have in common, whether its units are alike or not.
 
-    @abstractmethod
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        """The prior of the weights, the law of the labels, and alpha."""
+    Attributes:
+        prior: of the weights.
+        labels: their law.
+        alpha: samples over inputs.
+    """
+
+    prior: eqx.AbstractVar[AbstractPrior]
+    labels: eqx.AbstractVar[AbstractLabels]
+    alpha: eqx.AbstractVar[Any]
 
     @abstractmethod
     def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
@@ -96,33 +113,35 @@ class AbstractCommittee(AbstractSamplesModel):
     def order_at(self, point: Float[Array, " 2"], nodes: int) -> CommitteeOrder:
         """Order parameters at ln q_hat."""
         q_hat = jnp.exp(point)
-        found: WeightMoments = weight_moments(self.parts()[0], q_hat, nodes)
+        found: WeightMoments = weight_moments(self.prior, self.labels.units, q_hat, nodes)
         return CommitteeOrder(q_hat, *found)
 
     def update(self, order: CommitteeOrder) -> CommitteeOrder:
         """One step of state evolution, q_hat = alpha snr."""
         snr = self.labels_at(order, _NODES).snr
-        return self.order_at(jnp.log(self.parts()[2] * snr), _NODES)
+        return self.order_at(jnp.log(self.alpha * snr), _NODES)
 
     def free_entropy(
         self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
     ) -> Float[Array, ""]:
-        """E ln Z per input, of the weights of both units."""
+        """E ln Z per input, of the weights of all units."""
         labels = self.labels_at(order, _fewer(nodes))
-        return order.potential + copies * self.parts()[2] * labels.potential
+        return order.potential + copies * self.alpha * labels.potential
 
     def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Array]:
         """Overlaps, errors, free entropy and information."""
-        labels, alpha = self.labels_at(order, _NODES), copies * self.parts()[2]
-        plus, minus = order.overlap
+        labels, alpha = self.labels_at(order, _NODES), copies * self.alpha
+        K, (plus, minus), variance = self.labels.units, order.overlap, order.variance
+        diagonal = (plus + (K - 1) * minus) / K
         free_entropy = order.potential + alpha * labels.potential
+        known = self.labels.known(self.prior.second_moment()).potential
         return {
-            "overlap": 0.5 * (plus + minus),
-            "mse": 0.5 * jnp.sum(order.variance),
-            "overlap_diagonal": 0.5 * (plus + minus),
-            "overlap_off_diagonal": 0.5 * (plus - minus),
+            "overlap": diagonal,
+            "mse": (variance[0] + (K - 1) * variance[1]) / K,
+            "overlap_diagonal": diagonal,
+            "overlap_off_diagonal": (plus - minus) / K,
             "free_entropy": free_entropy,
-            "mutual_information": alpha * known_potential(self.parts()[1]) - free_entropy,
+            "mutual_information": alpha * known - free_entropy,
             "generalization_error": labels.square - labels.predicted,
         }
 
@@ -133,20 +152,11 @@ class AbstractCommittee(AbstractSamplesModel):
 
 
 class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
-    """A committee whose units are alike: q_0 = q_1, and a field that both see.
-
-    Args:
-        prior: of the weights.
-        labels: their law.
-        alpha: samples over inputs.
-    """
+    """A committee whose units are alike: q_0 = q_1, and a field that all see."""
 
     prior: AbstractPrior
-    labels: PairOfSigns
+    labels: AbstractLabels
     alpha: Any
-
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        return self.prior, self.labels, self.alpha
 
     def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
         V = jnp.stack([order.variance[0], self.prior.second_moment()])
@@ -166,7 +176,19 @@ class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
         """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
         problem = LogCoordinate(numeric(self))
         low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
-        return problem, *uniform_table(problem, low, min(high, HIGHEST), problem.coarse)
+        return problem, *uniform_table(problem, low, min(high, self.highest()), problem.coarse)
+
+    def highest(self) -> float:
+        """ln q_hat_+ up to which averages are resolved."""
+        finest = self.labels.finest()[0] * float(self.prior.second_moment())
+
+        def above(x: float) -> float:
+            return float(self.order_of(jnp.exp(x), COARSE).variance[0]) - finest
+
+        if above(HIGHEST) > 0:
+            return HIGHEST
+        solve: Any = brentq
+        return float(solve(above, _PLACES[0], HIGHEST, xtol=1e-3))
 
     def limits(self) -> Limits:
         """Labels always tell something; nothing is ever recovered."""
@@ -193,19 +215,19 @@ class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
         return self.level(order, nodes) + jnp.log(slope * order.overlap[1] / _DARK)
 
 
-class AbstractDistinctCommittee(AbstractCommittee):
+class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
     """A committee whose units may differ."""
 
-    @abstractmethod
+    prior: AbstractPrior
+    labels: AbstractLabels
+    alpha: Any
+
     def symmetric(self) -> SymmetricCommittee:
         """The committee of units that are alike."""
-
-    @abstractmethod
-    def bare(self) -> "AbstractDistinctCommittee":
-        """The model in numbers, at alpha = 1."""
+        return SymmetricCommittee(self.prior, self.labels, 1.0)
 
     def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        return self.parts()[1].moments(order.overlap, order.variance, nodes)
+        return self.labels.moments(order.overlap, order.variance, nodes)
 
     def closure(self, point: Float[Array, " 2"], nodes: int) -> Float[Array, " 2"]:
         """By how much ln (q_hat / snr) of both eigenvalues differ, and that of q_-."""
@@ -213,47 +235,115 @@ class AbstractDistinctCommittee(AbstractCommittee):
         levels = point - jnp.log(self.labels_at(order, nodes).snr)
         return jnp.stack([levels[0] - levels[1], levels[1]])
 
+    # ---- the coordinate
+
     def coordinate(
         self, limits: Limits, scale_range: tuple[float, float]
     ) -> tuple[CommitteeCoordinate, np.ndarray, np.ndarray]:
-        """The curve of fixed points whose units differ, from `specialization` on."""
-        bare = self.bare()
+        """The curve of fixed points whose units differ, from `specialization` on.
+
+        Raises:
+            LostError: if units that are alike are never left.
+            ValueError: if alpha is beyond what averages resolve.
+        """
+        bare = numeric(inject(self, {"alpha": 1.0}))
         low, high = (np.log(x) for x in scale_range)
 
         def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             value, slope = _linearized(bare, jnp.asarray(X))
             return np.asarray(value), np.asarray(slope)
 
+        finest = self.labels.finest()[1] * float(bare.prior.second_moment())
+
         def stop(X: np.ndarray) -> bool:
-            at = float(_levels(bare, jnp.asarray(X)[None], COARSE)[0])
+            at, variance = (float(x) for x in _placed(bare, jnp.asarray(X)))
             away = X[1] > 0  # at its beginning the curve hardly moves in alpha
             out = not low - _MARGIN < at < high + _MARGIN
-            return bool(not np.isfinite(at) or np.max(X) > HIGHEST or (away and out))
+            lost = not np.isfinite(at) or np.max(X) > HIGHEST or variance < finest
+            return bool(lost or (away and out))
 
-        x, _ = specialization(self.symmetric())
+        x, _ = specialization(bare.symmetric())
         curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
         levels = np.asarray(_levels(bare, curve.points, COARSE))[:count]
+        if levels[-1] < high and scale_range != scalar.WIDEST:
+            most = np.exp(levels[-1])
+            must = f"be at most {most:.3g}, up to where averages are resolved for {self.labels}"
+            raise fail("alpha", must, scale_range[1])
         return CommitteeCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
 
+    # ---- the ends
 
-def known_potential(labels: PairOfSigns) -> float:
-    """Psi where all weights are known: half of all labels are ties."""
-    return 0.0 if labels.ties == "zero" else -0.5 * float(np.log(2))
+    def limits(self) -> Limits:
+        """Units alike at one end; at the other, for discrete weights, all is known."""
+        symmetric = numeric(self.symmetric())
+        x, error = specialization(symmetric)
+        value = float(np.exp(level(LogCoordinate(symmetric), np.array([x]))[0]))
+        discrete = self.is_discrete()
+        return Limits(
+            trivial=True,
+            weak_recovery=value,
+            weak_recovery_error=error * value,
+            recovered=discrete,
+            recovery=0.0 if discrete else np.nan,
+            perfect=np.nan,
+            highest_response=np.inf,
+        )
+
+    def is_discrete(self) -> bool:
+        """Whether weights have finitely many values."""
+        return bool(np.isfinite(float(numeric(self.prior).entropy())))
+
+    def end_free_entropy(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        """Of units that are alike; or minus the entropy of all weights, and of ties."""
+        return self.end_observables(place, scales)["free_entropy"]
+
+    def end_observables(
+        self, place: str, scales: Float[np.ndarray, " n"]
+    ) -> dict[str, Float[np.ndarray, " n"]]:
+        """Observables where units are alike, or known."""
+        alike = numeric(self.symmetric())
+        if place == "trivial":
+            return scalar.along(alike, scales, lowest=True, table=symmetric_table(alike))
+        entropy, rho = float(alike.prior.entropy()), float(alike.prior.second_moment())
+        entropy *= alike.labels.units
+        known, zero = alike.labels.known(rho), np.zeros(len(scales))
+        return {
+            "overlap": zero + rho,
+            "mse": zero,
+            "overlap_diagonal": zero + rho,
+            "overlap_off_diagonal": zero,
+            "free_entropy": scales * float(known.potential) - entropy,
+            "mutual_information": zero + entropy,
+            "generalization_error": zero + float(known.error),
+        }
+
+    def branch_names(self, points: list[FixedPoint]) -> dict[str, int]:
+        """Units that are alike, and the lowest stable point where they differ."""
+        other = [k for k, x in enumerate(points) if x.stable and x.place != "trivial"]
+        return {"symmetric": 0} | ({"specialized": other[0]} if other else {})
 
 
 @eqx.filter_jit
-def _linearized(model: AbstractDistinctCommittee, point: Array) -> tuple[Array, Array]:
+def _linearized(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
     return with_jacobian(lambda x: model.closure(x, COARSE)[:1], point)
 
 
 @eqx.filter_jit
-def _levels(model: AbstractDistinctCommittee, points: Array, nodes: int) -> Array:
+def _placed(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
+    """The level, and V_-."""
+    return model.closure(point, COARSE)[1], model.order_at(point, COARSE).variance[1]
+
+
+@eqx.filter_jit
+def _levels(model: DistinctCommittee, points: Array, nodes: int) -> Array:
     return pointwise(lambda x: model.closure(x, nodes)[1], points)
 
 
 @eqx.filter_jit
 def _openings(model: SymmetricCommittee, x: Array, nodes: int) -> Array:
-    return jax.vmap(lambda at: model.opening(at, nodes))(x)
+    return pointwise(lambda at: model.opening(at, nodes), x)
 
 
 @lru_cache(maxsize=64)
@@ -269,8 +359,13 @@ def specialization(model: SymmetricCommittee) -> tuple[float, float]:
     def opening(x: float, nodes: int = ORDER) -> float:
         return float(_openings(model, jnp.asarray([x]), nodes)[0])
 
-    values = np.asarray(_openings(model, jnp.asarray(_PLACES), ORDER))
+    places = _PLACES[model.highest() >= _PLACES]
+    values = np.asarray(_openings(model, jnp.asarray(places), _NODES))
     first = int(np.argmax(values > 0))
+    if not values[first] > 0:
+        raise LostError(
+            "Units of this committee are never told apart: its labels do not show how."
+        )
     solve: Any = brentq
-    x = float(solve(opening, _PLACES[first - 1], _PLACES[first], xtol=1e-13))
+    x = float(solve(opening, places[first - 1], places[first], xtol=1e-13))
     return x, abs(opening(x, FINE_ORDER)) + 10 * _DARK
