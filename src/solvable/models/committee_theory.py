@@ -31,6 +31,7 @@ from solvable.core.branches import (
 from solvable.core.continuation import Curve, corrected, trace, with_jacobian
 from solvable.core.fixed_points import FixedPoint
 from solvable.core.quadrature import FINE_ORDER, ORDER
+from solvable.core.roots import equations
 from solvable.core.specification import inject, numeric
 from solvable.models import scalar
 from solvable.models.base import AbstractBranchNamesModel
@@ -68,6 +69,7 @@ class CommitteeCoordinate(eqx.Module):
 
     model: "DistinctCommittee"
     curve: Curve
+    rows: int = eqx.field(static=True)
     coarse: int = eqx.field(static=True, default=COARSE)
 
     def order_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> CommitteeOrder:
@@ -264,12 +266,13 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
 
         x, _ = specialization(bare.symmetric())
         curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
-        levels = np.asarray(_levels(bare, curve.points, COARSE))[:count]
+        problem = CommitteeCoordinate(bare, curve, self.labels.rows())
+        levels = equations(problem, np.asarray(curve.points)[:count], ORDER // 2)[:, -1]
         if levels[-1] < high and scale_range != scalar.WIDEST:
             most = np.exp(levels[-1])
             must = f"be at most {most:.3g}, up to where averages are resolved for {self.labels}"
             raise fail("alpha", must, scale_range[1])
-        return CommitteeCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
+        return problem, np.asarray(curve.s)[:count], levels
 
     # ---- the ends
 
@@ -334,11 +337,6 @@ def _linearized(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
 def _placed(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
     """The level, and V_-."""
     return model.closure(point, COARSE)[1], model.order_at(point, COARSE).variance[1]
-
-
-@eqx.filter_jit
-def _levels(model: DistinctCommittee, points: Array, nodes: int) -> Array:
-    return pointwise(lambda x: model.closure(x, nodes)[1], points)
 
 
 @eqx.filter_jit

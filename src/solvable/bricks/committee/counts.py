@@ -133,6 +133,10 @@ class CountLabels(AbstractLabels):
         bend, value = bend @ rule.table.T, value @ rule.table.T
         return weight @ (over(bend**2, value) @ rule.weights)
 
+    def rows(self) -> int:
+        """One: a point takes a tenth of a second and more."""
+        return 1
+
     def finest(self) -> tuple[float, float]:
         """Until oscillations in zeta, or panels of the fields, are too coarse."""
         return 2e-3, 0.03

@@ -69,6 +69,10 @@ class AbstractLabels(Specification):
         """d snr_- / d q_- at q_- = 0: E sum_y (d^2 Z_y / d omega_-^2)^2 / Z_y."""
 
     @abstractmethod
+    def rows(self) -> int:
+        """How many points are worth computing at once."""
+
+    @abstractmethod
     def finest(self) -> tuple[float, float]:
         """The least V_+ of units alike, and V_- of others, that averages resolve; rho is 1."""
 

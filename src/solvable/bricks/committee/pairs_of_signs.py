@@ -23,6 +23,7 @@ from solvable.bricks.committee.labels import (
     entropy_density,
     over,
 )
+from solvable.core.branches import ROWS
 from solvable.core.quadrature import NESTED, gaussian_nodes
 from solvable.core.special import bivariate_normal_cdf
 
@@ -122,6 +123,9 @@ class PairOfSigns(AbstractLabels):
         bend = jax.vmap(apart, out_axes=1)(t)
         values = self.likelihoods(reach * t, reach * t, _matrix(V), 2 * nodes).values
         return jnp.sum(weight * over(bend**2, values))
+
+    def rows(self) -> int:
+        return ROWS
 
     def finest(self) -> tuple[float, float]:
         """Quadratures look wherever probabilities change."""
