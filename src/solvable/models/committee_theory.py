@@ -37,9 +37,8 @@ from solvable.models import scalar
 from solvable.models.base import AbstractBranchNamesModel
 from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
 
-_NODES, COARSE = 8, 6  # a panel reach 1e-11 and 1e-8
 _DARK = 1e-9  # q_hat_- of units that are all but alike
-_LOWEST = -16.0
+_LOWEST = -9.0  # ln q_hat_- where the curve of units that differ begins
 _MARGIN = 0.5
 _PLACES = np.linspace(-9.0, 14.0, 47)  # ln q_hat_+ where specialization may begin
 
@@ -70,15 +69,15 @@ class CommitteeCoordinate(eqx.Module):
     model: "DistinctCommittee"
     curve: Curve
     rows: int = eqx.field(static=True)
-    coarse: int = eqx.field(static=True, default=COARSE)
+    coarse: int = eqx.field(static=True, default=ORDER // 2)
 
     def order_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> CommitteeOrder:
         """Order parameters at ln q_hat."""
-        return self.model.order_at(point, _fewer(nodes))
+        return self.model.order_at(point, self.model.labels.panel_nodes(nodes))
 
     def equations_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> Float[Array, " 2"]:
         """By how much the ratios q_hat / snr of both eigenvalues differ, and their level."""
-        return self.model.closure(point, _fewer(nodes))
+        return self.model.closure(point, self.model.labels.panel_nodes(nodes))
 
     def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
         """ln of the alpha at which this point is a fixed point."""
@@ -86,13 +85,8 @@ class CommitteeCoordinate(eqx.Module):
         def gap(nodes: int) -> Any:
             return lambda point: self.equations_at(point, nodes)[:1]
 
-        point = corrected(gap(nodes), gap(COARSE), self.curve, x)
+        point = corrected(gap(nodes), gap(self.coarse), self.curve, x)
         return self.equations_at(point, nodes)[1]
-
-
-def _fewer(nodes: int) -> int:
-    """Nodes a panel of nested quadratures."""
-    return {ORDER: _NODES, FINE_ORDER: _NODES + 3}.get(nodes, max(nodes // 2, COARSE))
 
 
 class AbstractCommittee(AbstractSamplesModel):
@@ -120,19 +114,19 @@ class AbstractCommittee(AbstractSamplesModel):
 
     def update(self, order: CommitteeOrder) -> CommitteeOrder:
         """One step of state evolution, q_hat = alpha snr."""
-        snr = self.labels_at(order, _NODES).snr
-        return self.order_at(jnp.log(self.alpha * snr), _NODES)
+        snr = self.labels_at(order, self.labels.panel_nodes(ORDER)).snr
+        return self.order_at(jnp.log(self.alpha * snr), self.labels.panel_nodes(ORDER))
 
     def free_entropy(
         self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
     ) -> Float[Array, ""]:
         """E ln Z per input, of the weights of all units."""
-        labels = self.labels_at(order, _fewer(nodes))
+        labels = self.labels_at(order, self.labels.panel_nodes(nodes))
         return order.potential + copies * self.alpha * labels.potential
 
     def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Array]:
         """Overlaps, errors, free entropy and information."""
-        labels, alpha = self.labels_at(order, _NODES), copies * self.alpha
+        labels, alpha = self.labels_at(order, self.labels.panel_nodes(ORDER)), copies * self.alpha
         K, (plus, minus), variance = self.labels.units, order.overlap, order.variance
         diagonal = (plus + (K - 1) * minus) / K
         free_entropy = order.potential + alpha * labels.potential
@@ -150,7 +144,10 @@ class AbstractCommittee(AbstractSamplesModel):
     def starts(self) -> dict[str, CommitteeOrder]:
         """Units that know little and differ a little, and units that are all but known."""
         starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
-        return {name: self.order_at(jnp.log(jnp.array(q)), _NODES) for name, q in starts.items()}
+        return {
+            name: self.order_at(jnp.log(jnp.array(q)), self.labels.panel_nodes(ORDER))
+            for name, q in starts.items()
+        }
 
 
 class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
@@ -176,7 +173,7 @@ class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
         self, limits: Limits, scale_range: tuple[float, float]
     ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
         """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
-        problem = LogCoordinate(numeric(self))
+        problem = LogCoordinate(numeric(self), rows=self.labels.rows())
         low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
         return problem, *uniform_table(problem, low, min(high, self.highest()), problem.coarse)
 
@@ -185,7 +182,7 @@ class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
         finest = self.labels.finest()[0] * float(self.prior.second_moment())
 
         def above(x: float) -> float:
-            return float(self.order_of(jnp.exp(x), COARSE).variance[0]) - finest
+            return float(self.order_of(jnp.exp(x), ORDER // 2).variance[0]) - finest
 
         if above(HIGHEST) > 0:
             return HIGHEST
@@ -330,13 +327,16 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
 
 @eqx.filter_jit
 def _linearized(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
-    return with_jacobian(lambda x: model.closure(x, COARSE)[:1], point)
+    return with_jacobian(
+        lambda x: model.closure(x, model.labels.panel_nodes(ORDER // 2))[:1], point
+    )
 
 
 @eqx.filter_jit
 def _placed(model: DistinctCommittee, point: Array) -> tuple[Array, Array]:
     """The level, and V_-."""
-    return model.closure(point, COARSE)[1], model.order_at(point, COARSE).variance[1]
+    nodes = model.labels.panel_nodes(ORDER // 2)
+    return model.closure(point, nodes)[1], model.order_at(point, nodes).variance[1]
 
 
 @eqx.filter_jit
@@ -358,7 +358,7 @@ def specialization(model: SymmetricCommittee) -> tuple[float, float]:
         return float(_openings(model, jnp.asarray([x]), nodes)[0])
 
     places = _PLACES[model.highest() >= _PLACES]
-    values = np.asarray(_openings(model, jnp.asarray(places), _NODES))
+    values = np.asarray(_openings(model, jnp.asarray(places), ORDER))
     first = int(np.argmax(values > 0))
     if not values[first] > 0:
         raise LostError(

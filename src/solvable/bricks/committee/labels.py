@@ -69,6 +69,10 @@ class AbstractLabels(Specification):
         """d snr_- / d q_- at q_- = 0: E sum_y (d^2 Z_y / d omega_-^2)^2 / Z_y."""
 
     @abstractmethod
+    def panel_nodes(self, nodes: int) -> int:
+        """Nodes a panel of nested quadratures, in place of `nodes` of a single one."""
+
+    @abstractmethod
     def rows(self) -> int:
         """How many points are worth computing at once."""
 

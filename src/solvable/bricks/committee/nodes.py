@@ -13,8 +13,8 @@ from solvable.core.quadrature import nodes_between
 
 _PANELS = np.array([0.0, 1.2, 2.6, 4.4, 7.0])
 _BOTH = np.concatenate([-_PANELS[:0:-1], _PANELS])
-_POINTS = {6: 8, 8: 10}  # nodes a panel -> log2 of the number of Sobol points
-_MOST = 11
+_POINTS = {5: 7, 6: 8, 8: 9}  # nodes a panel -> log2 of the number of Sobol points
+_MOST = 10
 _REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _TINY = 1e-16
 
