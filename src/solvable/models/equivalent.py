@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.core.branches import Limits
-from solvable.core.quadrature import ORDER
 from solvable.models.base import (
     AbstractEquivalentModel,
     AbstractScalarReplicaModel,
@@ -25,15 +24,15 @@ class AbstractStandInModel(AbstractScalarReplicaModel, AbstractEquivalentModel):
     def scale_power(self) -> int:
         return self.equivalent().scale_power
 
-    def free_entropy(self, order: Any, nodes: int = ORDER, copies: Any = 1.0) -> Float[Array, ""]:
+    def free_entropy(self, order: Any) -> Float[Array, ""]:
         """That of the equivalent model, as all below."""
-        return self.equivalent().free_entropy(order, nodes, copies)
+        return self.equivalent().free_entropy(order)
 
     def update(self, order: Any) -> Any:
         return self.equivalent().update(order)
 
-    def observables(self, order: Any, copies: Any = 1.0) -> dict[str, Float[Array, ""]]:
-        return self.equivalent().observables(order, copies)
+    def observables(self, order: Any) -> dict[str, Float[Array, ""]]:
+        return self.equivalent().observables(order)
 
     def starts(self) -> dict[str, Any]:
         return self.equivalent().starts()

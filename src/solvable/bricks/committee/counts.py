@@ -109,7 +109,7 @@ class CountLabels(AbstractLabels):
         across, inner = directions(self.units, nodes)
         center = jnp.sqrt(q[0] / self.units) * along
         omega = center[:, None, None] + jnp.sqrt(q[1]) * across
-        weight = (outer[:, None] * inner).ravel()
+        weight = jnp.asarray((outer[:, None] * inner).ravel())
         return self._averaged(omega.reshape(-1, self.units), weight, V, nodes, _STEPS * nodes)
 
     def symmetric_moments(
@@ -234,6 +234,8 @@ def _noisy(values: Float[np.ndarray, " counts"], delta: Any, nodes: int) -> Rule
     if isinstance(delta, float) and delta == 0:
         return Rule(jnp.asarray(values), jnp.ones(len(values)), jnp.eye(len(values)))
     width = jnp.sqrt(delta)
-    y, weight = nodes_between((values[:, None] + width * NESTED.edges()).ravel(), nodes)
+    y, weight = nodes_between(
+        (jnp.asarray(values)[:, None] + width * NESTED.edges()).ravel(), nodes
+    )
     away = (y[:, None] - values) / width
     return Rule(y, weight, jnp.exp(-0.5 * away**2) / (width * np.sqrt(2 * np.pi)))
