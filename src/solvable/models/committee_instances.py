@@ -1,16 +1,17 @@
-"""Instances of a committee of two units, what is measured of an estimate, and state evolution."""
+"""Instances of a committee, what is measured of an estimate, and state evolution."""
 
 from collections.abc import Mapping
-from itertools import permutations
 from typing import Any, Final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from scipy.optimize import linear_sum_assignment
 
-from solvable.algorithms.committee_amp import State
+from solvable.algorithms.committee_amp import State, positive
 from solvable.algorithms.convergence import Outcome
+from solvable.bricks.committee.messages import SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.weights import weight_moments
 from solvable.bricks.priors.base import AbstractPrior
@@ -20,82 +21,77 @@ from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generat
 
 _NODES: Final = 8
 _FRESH: Final = 40_000  # fields on which predictions are measured: to half a percent
+_CLOSED: Final = 2  # units of which predictions are in closed form: more fields are affordable
 _LEAST: Final = 1e-9
 
 
 def sample(
-    key: PRNGKeyArray, size: int, prior: AbstractPrior, labels: PairOfSigns, alpha: float
+    key: PRNGKeyArray, size: int, prior: AbstractPrior, labels: SignMessages, alpha: float
 ) -> Instance:
-    """Examples X (n, p) with their labels, and the weights (p, 2); p = size, n = alpha p."""
+    """Examples X (n, p) with their labels, and the weights (p, K); p = size, n = alpha p."""
     p = integer("size", size, low=2)
     n = max(round(alpha * p), 1)
-    weights = np.asarray(prior.sample(fold(key, "weights"), (p, 2)), dtype=float)
+    weights = np.asarray(prior.sample(fold(key, "weights"), (p, labels.units)), dtype=float)
     design = normal_matrix(fold(key, "design"), (n, p), p**-0.5)
-    y = labelled(labels, design @ weights, numpy_generator(fold(key, "ties")))
+    y = labels.sample(design @ weights, numpy_generator(fold(key, "ties")))
     return Instance(Data(design, y), weights)
 
 
-def labelled(
-    labels: PairOfSigns, fields: Float[np.ndarray, "n 2"], rng: np.random.Generator
-) -> Float[np.ndarray, " n"]:
-    """y of fields z."""
-    total = np.sign(np.sign(fields).sum(axis=1))
-    ties = 0.0 if labels.ties == "zero" else rng.choice([-1.0, 1.0], len(total))
-    return np.where(total == 0, ties, total)
-
-
 def measure(
-    estimate: Any, instance: Instance, prior: AbstractPrior, labels: PairOfSigns
+    estimate: Any, instance: Instance, prior: AbstractPrior, labels: SignMessages
 ) -> dict[str, float]:
-    """Overlaps and errors, with the units in the order that fits best.
+    """Overlaps and errors, with the units in the order of largest total overlap.
 
     `generalization_error` is that of the estimate's own prediction E[y | omega, V], V = rho -
     W^T W / p, on fresh fields.
     """
-    if isinstance(estimate, State):
-        estimate = estimate.weights
-    found = np.asarray(estimate.mean if isinstance(estimate, Outcome) else estimate)
-    W, true = found.reshape(-1, 2), np.asarray(instance.signal)
-    p = len(W)
-    orders = [list(order) for order in permutations(range(2))]
-    best = max(orders, key=lambda order: float(np.sum(W[:, order] * true)))
-    W = W[:, best]
+    W, true = aligned(estimate, instance), np.asarray(instance.signal)
+    p, K = true.shape
     overlap = W.T @ true / p
+    own = float(np.trace(overlap)) / K
     return {
-        "overlap": float(np.trace(overlap)) / 2,
+        "overlap": own,
         "mse": float(np.mean((W - true) ** 2)),
-        "overlap_diagonal": float(np.trace(overlap)) / 2,
-        "overlap_off_diagonal": float(overlap[0, 1] + overlap[1, 0]) / 2,
+        "overlap_diagonal": own,
+        "overlap_off_diagonal": (float(np.sum(overlap)) / K - own) / max(K - 1, 1),
         "generalization_error": _prediction_error(W, true, prior, labels),
     }
 
 
+def aligned(estimate: Any, instance: Instance) -> Float[np.ndarray, "p K"]:
+    """W of an estimate, its units in the order of largest total overlap with the signal's."""
+    if isinstance(estimate, State):
+        estimate = estimate.weights
+    found = np.asarray(estimate.mean if isinstance(estimate, Outcome) else estimate)
+    true = np.asarray(instance.signal)
+    W = found.reshape(true.shape)
+    _, order = linear_sum_assignment(true.T @ W, maximize=True)
+    return W[:, order]
+
+
 def _prediction_error(
-    W: np.ndarray, true: np.ndarray, prior: AbstractPrior, labels: PairOfSigns
+    W: np.ndarray, true: np.ndarray, prior: AbstractPrior, labels: SignMessages
 ) -> float:
     """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth."""
-    p, rho = len(W), float(prior.second_moment())
+    (p, K), rho = W.shape, float(prior.second_moment())
     both = np.concatenate([W, true], axis=1)
     values, vectors = np.linalg.eigh(both.T @ both / p)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng = numpy_generator(key_for(0, "fresh fields"))
-    fields = rng.standard_normal((_FRESH, 4)) @ root.T
-    V = rho * np.eye(2) - W.T @ W / p
-    values, vectors = np.linalg.eigh(V)
-    V = (vectors * np.maximum(values, _LEAST * rho)) @ vectors.T
-    predicted = np.asarray(_predicted(labels, fields[:, :2], V))
-    return float(np.mean((labelled(labels, fields[:, 2:], rng) - predicted) ** 2))
+    fields = rng.standard_normal((_FRESH if K <= _CLOSED else _FRESH // 10, 2 * K)) @ root.T
+    V, _ = positive(rho * np.eye(K) - W.T @ W / p, _LEAST * rho)
+    predicted = np.asarray(_predicted(labels, fields[:, :K], V))
+    return float(np.mean((labels.sample(fields[:, K:], rng) - predicted) ** 2))
 
 
 @eqx.filter_jit
-def _predicted(labels: PairOfSigns, omega: Any, V: Any) -> Array:
-    found = labels.likelihoods(omega[:, 0], omega[:, 1], V, 2 * _NODES)
-    return jnp.asarray(labels.labels()) @ found.values
+def _predicted(labels: SignMessages, omega: Any, V: Any) -> Array:
+    return labels.predicted(jnp.asarray(omega), jnp.asarray(V))
 
 
 def informed_start(
     instance: Instance, overlap: float, prior: AbstractPrior, key: PRNGKeyArray
-) -> Float[np.ndarray, "p 2"]:
+) -> Float[np.ndarray, "p K"]:
     """m w / rho + noise, of overlap m with w and with itself.
 
     Raises:
