@@ -33,23 +33,29 @@ def message_passing(p, alpha, rounds):
     import numpy as np
 
     import solvable as sv
+    from solvable.algorithms import committee_amp
+    from solvable.bricks.committee.messages import SignMessages
     from solvable.core.randomness import key_for
 
     model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=alpha)
     data = model.sample(key_for(0, "benchmark"), p).data
-    held = [model.init(data, key_for(0, "start"))]
+    problem = committee_amp.Problem(
+        data.design, data.observation, sv.Gaussian(), SignMessages(2, "zero")
+    )
+    first = committee_amp.random_start(key_for(0, "start"), sv.Gaussian(), p, 2)
+    held = [committee_amp.init(problem, first)]
     n = len(data.observation)
     w, g = np.ones((p, 2)), np.ones((n, 2))
 
     def iteration():
-        held[0], _ = model.step(data, held[0])
+        held[0], _ = committee_amp.step(problem, held[0])
 
     def products():
         return data.design @ w, data.design.T @ g
 
     found = race({"iteration": iteration, "two_products": products}, rounds)
     start = time.perf_counter()
-    model.solve(data, key_for(0, "start"), max_steps=100, tolerance=0)
+    committee_amp.run(problem, first, max_steps=100, tolerance=0)
     hundred = time.perf_counter() - start
     ratio = found["iteration"] / found["two_products"]
     return {"n": n, "p": p, **found, "iteration_ratio": ratio, "hundred_s": hundred}

@@ -30,7 +30,6 @@ from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import array, matrix, vector
 from solvable.core.randomness import numpy_generator
 
-_FIRST: Final = 0.01  # variance of a start that breaks the symmetry of the units, relative
 _FEW: Final = 10  # samples next to a border
 _HALF: Final = 0.5
 _LEAST: Final = 1e-7  # eigenvalue of V, relative: its correlations stay below 1
@@ -120,8 +119,13 @@ class State:
 def random_start(
     key: PRNGKeyArray, prior: AbstractPrior, size: int, units: int
 ) -> Float[np.ndarray, "p K"]:
-    """Means that know nothing and differ a little, so that units may come to differ."""
-    scale = (_FIRST * float(prior.second_moment())) ** 0.5
+    """Means that know nothing and differ by 1 / sqrt(p), so that units may come to differ.
+
+    Of what makes them differ the part along the signal grows by some factor a step, the rest by
+    its root. From a start so small both arrive at order one together; from a larger one the rest
+    does first, and the iteration leaves the ensemble that it is optimal for.
+    """
+    scale = (float(prior.second_moment()) / size) ** 0.5
     return scale * numpy_generator(key).standard_normal((size, units))
 
 
