@@ -9,7 +9,10 @@ import pytest
 from tests.statistical.extrapolation import assert_vanishes
 
 import solvable as sv
+from solvable.algorithms import committee_amp
+from solvable.bricks.committee.messages import SignMessages
 from solvable.core.randomness import fold, key_for
+from solvable.models import committee_instances
 
 LEVEL = 1e-3
 NAMES = ("overlap_diagonal", "overlap_off_diagonal", "mse")
@@ -54,13 +57,80 @@ def test_steps_follow_state_evolution(name):
     assert_vanishes(runs, sizes, LEVEL)
 
 
-def test_binary_weights_are_recovered():
+def consistency(units, alpha, size, seed, iterations=4):
+    """Overlap with the teacher less that with itself, and error less its own expectation of it.
+
+    Under the Nishimori identity both vanish at every step, for any number of units.
+    """
+    law, prior = SignMessages(units, "zero"), sv.Gaussian()
+    key = key_for(seed, "consistency", units, size)
+    instance = committee_instances.sample(fold(key, "instance"), size, prior, law, alpha)
+    true = instance.signal
+    start = committee_instances.informed_start(instance, 0.4, prior, fold(key, "start"))
+    rows = []
+
+    def observe(state):
+        W = committee_instances.aligned(state, instance)
+        shared, own = W.T @ true / size, W.T @ W / size
+        other = (shared - own).sum() - np.trace(shared - own)
+        error = float(np.mean((W - true) ** 2))
+        rows.append([np.trace(shared - own), other, error - float(state.expected_error()[0])])
+
+    problem = committee_amp.Problem(instance.data.design, instance.data.observation, prior, law)
+    committee_amp.run(problem, start, observe=observe, max_steps=iterations, tolerance=0)
+    # the start is drawn with the overlaps of its law; from the second step on V is measured
+    return np.array(rows)[2:].ravel()
+
+
+@pytest.mark.parametrize(
+    "units, sizes, counts",
+    [(3, (100, 400), (32, 12)), pytest.param(5, (100, 400), (32, 12), marks=pytest.mark.slow)],
+)
+def test_estimates_know_their_own_errors(units, sizes, counts):
+    runs = [
+        np.array([consistency(units, 1.5 * units, size, seed) for seed in range(count)])
+        for size, count in zip(sizes, counts, strict=True)
+    ]
+    assert_vanishes(runs, sizes, LEVEL)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_binary_weights_are_recovered(seed):
+    """Above the last specialized fixed point, at 1.98."""
     model = sv.Committee(k=2, prior=sv.Rademacher(), output=sv.Sign(ties="zero"), alpha=2.6)
-    key = key_for(0, "recovered")
+    key = key_for(seed, "recovered")
     instance = model.sample(fold(key, "instance"), 1000)
     outcome = model.solve(instance.data, fold(key, "start"))
     assert sv.Status(int(outcome.status)) is sv.Status.converged
     assert model.measure(outcome, instance)["mse"] < 1e-12
+
+
+def test_units_stay_alike_below_specialization():
+    """The plateau: q_0 = q_1 although the start tells them apart."""
+    model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=1.5)
+    key = key_for(0, "alike")
+    instance = model.sample(fold(key, "instance"), 500)
+    outcome = model.solve(instance.data, fold(key, "start"))
+    assert sv.Status(int(outcome.status)) is sv.Status.converged
+    found = model.measure(outcome, instance)
+    assert found["overlap_diagonal"] == pytest.approx(found["overlap_off_diagonal"], abs=1e-4)
+
+
+def test_the_plateau_is_left_above_specialization():
+    """From units that differ by 1e-7, past steps in which they are alike, to the other branch."""
+    model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=4.0)
+    key = key_for(0, "escape")
+    instance = model.sample(fold(key, "instance"), 800)
+    path = []
+    outcome = model.solve(
+        instance.data, fold(key, "start"), observe=lambda at: path.append(at.weights.copy())
+    )
+    assert sv.Status(int(outcome.status)) is sv.Status.converged
+    apart = np.array([np.sqrt(np.mean((W[:, 0] - W[:, 1]) ** 2)) for W in path])
+    assert apart[10] < 1e-3 < 0.5 < apart[-1]
+    found, theory = model.measure(outcome, instance), sv.curve(model).sel(branch="specialized")
+    for name in ("overlap_diagonal", "overlap_off_diagonal"):
+        assert found[name] == pytest.approx(float(theory[name]), abs=0.05)
 
 
 def test_units_are_measured_in_the_order_that_fits():

@@ -7,7 +7,7 @@ With W^t the posterior means, shape (p, K), C_i their posterior covariances and 
     P(w) exp(B_i w - w Lambda w / 2),
 
 where g in omega is that of the step before. On average over samples -dg / domega is between 0 and
-V^-1; an eigenvalue of Lambda that is negative all the same is replaced by 0. At exact recovery
+V^-1; eigenvalues of Lambda below -1 / (2 rho) all the same are replaced by that. At exact recovery
 V -> 0, and soon no sample lies within sqrt(V) of a border: Lambda would fall back to 0 and the
 solution would be lost. Where n sqrt(tr V / rho) < 10 Lambda is kept in those directions in which
 it falls by more than half in one step. Both are counted in `Info`. Both products are those of the
@@ -30,6 +30,8 @@ from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import array, matrix, vector
 from solvable.core.randomness import numpy_generator
 
+_FIRST: Final = 1e-7  # by how much units of a random start differ, relative
+_ALIKE: Final = 1e-12  # units that differ by less are the same
 _FEW: Final = 10  # samples next to a border
 _HALF: Final = 0.5
 _LEAST: Final = 1e-7  # eigenvalue of V, relative: its correlations stay below 1
@@ -119,13 +121,13 @@ class State:
 def random_start(
     key: PRNGKeyArray, prior: AbstractPrior, size: int, units: int
 ) -> Float[np.ndarray, "p K"]:
-    """Means that know nothing and differ by 1 / sqrt(p), so that units may come to differ.
+    """Means that know nothing and differ a very little, so that units may come to differ.
 
-    Of what makes them differ the part along the signal grows by some factor a step, the rest by
-    its root. From a start so small both arrive at order one together; from a larger one the rest
-    does first, and the iteration leaves the ensemble that it is optimal for.
+    Where units that are alike are left, what tells them apart grows: its part along the signal by
+    some factor a step, the rest by the root of it. So small a start leaves time for the first to
+    prevail before either is of order one; from a larger one the iteration wanders off.
     """
-    scale = (float(prior.second_moment()) / size) ** 0.5
+    scale = _FIRST * float(prior.second_moment()) ** 0.5
     return scale * numpy_generator(key).standard_normal((size, units))
 
 
@@ -170,7 +172,7 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     found = _messages(problem.labels, problem.observation, omega, V)
     fresh, slope = np.asarray(found.score), len(omega) / len(W) * np.asarray(found.slope)
     score = fresh if state.steps == 0 else (1 - keep) * fresh + keep * state.score[0]
-    precision, negative = positive(slope)
+    precision, negative = positive(slope, -_HALF / rho)
     kept = 0
     if len(omega) * (np.trace(V) / rho) ** 0.5 < _FEW:
         precision, kept = _not_lost(precision, state.precision[0])
@@ -178,7 +180,8 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     mean, covariance = (np.asarray(x) for x in _posterior(problem.prior, field, precision))
     moved = np.sqrt(np.mean((mean - W) ** 2) / rho)
     spread = float(np.abs(covariance - state.covariance[0]).max() / rho)
-    residual, size = (np.array([x]) for x in (max(moved, spread), np.mean(mean**2) / rho))
+    moved = max(moved, spread, _growth(W, mean, rho))
+    residual, size = (np.array([x]) for x in (moved, np.mean(mean**2) / rho))
     new = State(
         ((1 - keep) * mean + keep * W).reshape(1, -1),
         ((1 - keep) * covariance + keep * state.covariance[0])[None],
@@ -188,6 +191,17 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     )
     variance, counts = new.expected_error(), (np.array([negative]), np.array([kept]))
     return new, Info(residual, size, variance, variance, *counts)
+
+
+def _growth(before: np.ndarray, after: np.ndarray, rho: float) -> float:
+    """By how much what tells units apart grew, relative to itself.
+
+    Without it units that are all but alike would pass for a fixed point that is being left.
+    """
+    apart = [np.sqrt(np.mean((W - W.mean(axis=1, keepdims=True)) ** 2)) for W in (before, after)]
+    if apart[0] <= _ALIKE * rho**0.5:
+        return 0.0
+    return float(np.clip(apart[1] / apart[0] - 1, 0.0, 1.0))
 
 
 def _not_lost(precision: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, int]:
