@@ -73,7 +73,7 @@ def theory(rounds, count=50):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description="Speed of a committee of two units.")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="a tenth of the size, to try it out")
     options = parser.parse_args()

@@ -36,6 +36,8 @@ class Committees:
         theory: start, stop and count of the grid for the lines.
         measured: values of alpha for the points.
         measured_quick: fewer of them.
+        size: p of the instances.
+        instances: how many at each point.
         transitions: names of thresholds that are drawn, and what they are called.
     """
 
@@ -44,6 +46,8 @@ class Committees:
     theory: tuple[float, float, int]
     measured: list[float]
     measured_quick: list[float]
+    size: int
+    instances: int
     transitions: Mapping[str, str]
 
     def settings(self, quick: bool = False) -> dict[str, Any]:
@@ -52,9 +56,9 @@ class Committees:
             "model": self.model,
             "theory": [*self.theory[:2], 16 if quick else self.theory[2]],
             "measured": self.measured_quick if quick else self.measured,
-            "size": 200 if quick else 2000,
-            "instances": 2 if quick else 6,
-            "max_steps": 60 if quick else 600,
+            "size": 300 if quick else self.size,
+            "instances": 2 if quick else self.instances,
+            "max_steps": 80 if quick else 300,
         }
 
     def make_picture(self, data: xr.Dataset) -> Figure:
@@ -113,6 +117,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         size=settings["size"],
         instances=settings["instances"],
         max_steps=settings["max_steps"],
+        damping=0.0,  # units that begin to differ are no instability to be damped
         tolerance=1e-4,
         seed=seed,
         progress=lambda done, total: progress("AMP", 0.4 + 0.6 * done / total),

@@ -42,11 +42,16 @@ def measure(
 ) -> dict[str, float]:
     """Overlaps and errors, with the units in the order of largest total overlap.
 
-    `generalization_error` is that of the estimate's own prediction E[y | omega, V], V = rho -
-    W^T W / p, on fresh fields.
+    `generalization_error` is that of the estimate's own prediction E[y | omega, V] on fresh
+    fields. V is rho - W^T W / p, scaled to the mean variance that an outcome or state comes with.
     """
     W, true = aligned(estimate, instance), np.asarray(instance.signal)
-    p, K = true.shape
+    (p, K), rho = true.shape, float(prior.second_moment())
+    V, _ = positive(rho * np.eye(K) - W.T @ W / p, _LEAST * rho)
+    if isinstance(estimate, State | Outcome):
+        known = isinstance(estimate, State)
+        variance = estimate.expected_error() if known else estimate.variance
+        V = V * max(K * float(np.mean(variance)) / np.trace(V), _LEAST)
     overlap = W.T @ true / p
     own = float(np.trace(overlap)) / K
     return {
@@ -54,7 +59,7 @@ def measure(
         "mse": float(np.mean((W - true) ** 2)),
         "overlap_diagonal": own,
         "overlap_off_diagonal": (float(np.sum(overlap)) / K - own) / max(K - 1, 1),
-        "generalization_error": _prediction_error(W, true, prior, labels),
+        "generalization_error": _prediction_error(W, true, V, labels),
     }
 
 
@@ -70,16 +75,15 @@ def aligned(estimate: Any, instance: Instance) -> Float[np.ndarray, "p K"]:
 
 
 def _prediction_error(
-    W: np.ndarray, true: np.ndarray, prior: AbstractPrior, labels: SignMessages
+    W: np.ndarray, true: np.ndarray, V: np.ndarray, labels: SignMessages
 ) -> float:
     """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth."""
-    (p, K), rho = W.shape, float(prior.second_moment())
+    p, K = W.shape
     both = np.concatenate([W, true], axis=1)
     values, vectors = np.linalg.eigh(both.T @ both / p)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng = numpy_generator(key_for(0, "fresh fields"))
     fields = rng.standard_normal((_FRESH if K <= _CLOSED else _FRESH // 10, 2 * K)) @ root.T
-    V, _ = positive(rho * np.eye(K) - W.T @ W / p, _LEAST * rho)
     predicted = np.asarray(_predicted(labels, fields[:, :K], V))
     return float(np.mean((labels.sample(fields[:, K:], rng) - predicted) ** 2))
 
