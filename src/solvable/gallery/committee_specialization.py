@@ -17,7 +17,7 @@ FIGURE = committees.Committees(
     measured=[0.5, 1.0, 1.5, 1.9, 2.4, 2.7, 3.1, 3.5, 4.2, 5.0],
     measured_quick=[1.0, 4.5],
     size=2000,
-    instances=4,
+    instances=5,
     transitions={"specialization": "specialization"},
 )
 

@@ -20,8 +20,8 @@ from solvable.plotting.style import BLUE, GRAY, VERMILION
 
 _KEPT = ("overlap_diagonal", "overlap_off_diagonal", "generalization_error")
 _LABELS = {
-    "overlap_diagonal": "$q_0$, with the teacher's same unit",
-    "overlap_off_diagonal": "$q_1$, with the other one",
+    "overlap_diagonal": "$q_0$, same unit",
+    "overlap_off_diagonal": "$q_1$, other unit",
     "generalization_error": "generalization error",
 }
 
@@ -80,8 +80,11 @@ class Committees:
         )
         attrs = data.attrs
         figure.suptitle(
-            f"{self.title}; lines: theory (dashed: units alike), points: AMP, $p = "
-            f"{attrs['size']}$, {attrs['instances']} instances (open: some not converged)"
+            f"{self.title}\nlines: theory (dashed: units alike); points: AMP, $p = "
+            f"{attrs['size']}$, {attrs['instances']} instances\n"
+            "open: some runs do not converge; just above "
+            "specialization units are told apart only at larger $p$",
+            fontsize=10,
         )
         return figure
 
@@ -150,7 +153,9 @@ def compare(data: xr.Dataset) -> Comparison:
 def summarize(data: xr.Dataset) -> str:
     """Thresholds, and the measured points."""
     lines = [threshold_table(json.loads(data.attrs["thresholds"]))]
-    lines.append("    alpha   q_0, AMP            theory     q_1, AMP            theory")
+    lines.append(
+        "    alpha   q_0, AMP            theory     q_1, AMP            theory   converged"
+    )
     for k, alpha in enumerate(data["alpha_measured"].values):
         here = data.isel(alpha_measured=k)
         cells = []
@@ -159,5 +164,7 @@ def summarize(data: xr.Dataset) -> str:
                 float(here[f"{name}{end}"]) for end in ("_mean", "_standard_error", "_theory")
             )
             cells.append(f"{mean:.4f} +- {bar:.4f}   {theory:.4f}")
+        ends = answered(here["experiment_status"].values)
+        cells.append(f"{int(ends.sum())} of {len(ends)}")
         lines.append(f"    {alpha:5.2f}   " + "     ".join(cells))
     return "\n".join(lines)

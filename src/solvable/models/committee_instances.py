@@ -77,12 +77,15 @@ def aligned(estimate: Any, instance: Instance) -> Float[np.ndarray, "p K"]:
 def _prediction_error(
     W: np.ndarray, true: np.ndarray, V: np.ndarray, labels: SignMessages
 ) -> float:
-    """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth."""
+    """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth.
+
+    Every instance has fields of its own, so that their noise is in the spread of instances.
+    """
     p, K = W.shape
     both = np.concatenate([W, true], axis=1)
     values, vectors = np.linalg.eigh(both.T @ both / p)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    rng = numpy_generator(key_for(0, "fresh fields"))
+    rng = numpy_generator(key_for(0, "fresh fields", float(np.sum(true))))
     fields = rng.standard_normal((_FRESH if K <= _CLOSED else _FRESH // 10, 2 * K)) @ root.T
     predicted = np.asarray(_predicted(labels, fields[:, :K], V))
     return float(np.mean((labels.sample(fields[:, K:], rng) - predicted) ** 2))
