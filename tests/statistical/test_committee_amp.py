@@ -84,7 +84,7 @@ def consistency(units, alpha, size, seed, iterations=4):
 
 @pytest.mark.parametrize(
     "units, sizes, counts",
-    [(3, (100, 300), (24, 8)), pytest.param(5, (100, 400), (32, 12), marks=pytest.mark.slow)],
+    [(3, (100, 300), (24, 8)), pytest.param(5, (100, 300), (24, 8), marks=pytest.mark.slow)],
 )
 def test_estimates_know_their_own_errors(units, sizes, counts):
     runs = [

@@ -269,8 +269,7 @@ class Committee(
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, SignMessages]:
-        assert self.output.ties is not None
-        return self.prior, SignMessages(self.k, self.output.ties)
+        return self.prior, SignMessages(self.k, self.output.ties or "zero")
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

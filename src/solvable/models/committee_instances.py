@@ -20,6 +20,7 @@ from solvable.core.instance import Data, Instance
 from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator
 
 _NODES: Final = 8
+_UNITS: Final = 2  # for which there is state evolution
 _FRESH: Final = 40_000  # fields on which predictions are measured: to half a percent
 _CLOSED: Final = 2  # units of which predictions are in closed form: more fields are affordable
 _LEAST: Final = 1e-9
@@ -117,15 +118,20 @@ def state_evolution(
     labels: PairOfSigns,
     alpha: float,
 ) -> dict[str, Float[np.ndarray, " t"]]:
-    """Observables along q -> q(alpha snr(q)) from measured overlaps, each (iterations + 1,)."""
+    """Observables along q -> q(alpha snr(q)) from measured overlaps, each (iterations + 1,).
+
+    q_+ along (1, ..., 1) and q_- across it, K - 1 times.
+    """
     own, cross = start["overlap_diagonal"], start["overlap_off_diagonal"]
+    share = np.array([1.0, _UNITS - 1]) / _UNITS
     rho = float(prior.second_moment())
     low, high = _LEAST * rho, (1 - _LEAST) * rho
-    q = np.clip([own + cross, own - cross], low, high)
+    q = np.clip([own + (_UNITS - 1) * cross, own - cross], low, high)
     V, rows = rho - q, []
     for _ in range(iterations + 1):
         q_new, V_new, error = (np.asarray(x) for x in _evolved(prior, labels, q, V, alpha))
-        rows.append([np.mean(q), np.mean(V), np.mean(q), 0.5 * (q[0] - q[1]), float(error)])
+        mean, mse, apart = share @ q, share @ V, (q[0] - q[1]) / _UNITS
+        rows.append([mean, mse, mean, apart, float(error)])
         q, V = np.maximum(q_new, low), V_new
     names = ("overlap", "mse", "overlap_diagonal", "overlap_off_diagonal", "generalization_error")
     columns = dict(zip(names, np.array(rows).T, strict=True))
