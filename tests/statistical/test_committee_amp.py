@@ -9,7 +9,10 @@ import pytest
 from tests.statistical.extrapolation import assert_vanishes
 
 import solvable as sv
+from solvable.algorithms import committee_amp
+from solvable.bricks.committee.messages import SignMessages
 from solvable.core.randomness import fold, key_for
+from solvable.models import committee_instances
 
 LEVEL = 1e-3
 NAMES = ("overlap_diagonal", "overlap_off_diagonal", "mse")
@@ -23,44 +26,111 @@ MODELS = {
 
 
 def steps(model, size, seed, iterations=6):
-    """Measured minus predicted, from an informed start whose units differ."""
+    """Overlaps and error at every step, from an informed start whose units differ."""
     key = key_for(seed, "committee", repr(model), size)
     instance = model.sample(fold(key, "instance"), size)
     start = model.informed_start(instance, 0.4, fold(key, "start"))
     path = []
-    model.solve(
-        instance.data,
-        fold(key, "start"),
-        start=start,
-        observe=lambda state: path.append(model.measure(state, instance)),
-        max_steps=iterations,
-        tolerance=0,
-    )
-    columns = {name: np.array([at[name] for at in path]) for name in path[0]}
-    # the start's overlaps are those of its law
-    start_of = {name: float(values[0]) for name, values in columns.items()}
-    start_of |= {"overlap_diagonal": 0.4, "overlap_off_diagonal": 0.0}
-    theory = model.state_evolution(start_of, iterations)
-    return np.concatenate([(columns[name] - theory[name])[1:] for name in NAMES])
+
+    def observe(state):
+        W, true = committee_instances.aligned(state, instance), instance.signal
+        own, crossed = (np.mean(np.sum(W * x, axis=1)) / 2 for x in (true, true[:, ::-1]))
+        path.append([own, crossed, np.mean((W - true) ** 2)])
+
+    options = dict(observe=observe, max_steps=iterations, tolerance=0)
+    model.solve(instance.data, fold(key, "start"), start=start, **options)
+    return np.array(path)[1:].T
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_follow_state_evolution(name):
     sizes, counts = (200, 800), (48, 16)
+    # the start's overlaps are those of its law
+    start = {"overlap_diagonal": 0.4, "overlap_off_diagonal": 0.0}
+    start |= {"overlap": 0.4, "mse": 0.6, "generalization_error": np.nan}
+    theory = MODELS[name].state_evolution(start, 6)
+    lines = np.array([theory[x][1:] for x in NAMES])
     runs = [
-        np.array([steps(MODELS[name], size, seed) for seed in range(count)])
+        np.array([(steps(MODELS[name], size, seed) - lines).ravel() for seed in range(count)])
         for size, count in zip(sizes, counts, strict=True)
     ]
     assert_vanishes(runs, sizes, LEVEL)
 
 
-def test_binary_weights_are_recovered():
+def consistency(units, alpha, size, seed, iterations=4):
+    """Overlap with the teacher less that with itself, and error less its own expectation of it.
+
+    Under the Nishimori identity both vanish at every step, for any number of units.
+    """
+    law, prior = SignMessages(units, "zero"), sv.Gaussian()
+    key = key_for(seed, "consistency", units, size)
+    instance = committee_instances.sample(fold(key, "instance"), size, prior, law, alpha)
+    true = instance.signal
+    start = committee_instances.informed_start(instance, 0.4, prior, fold(key, "start"))
+    rows = []
+
+    def observe(state):
+        W = committee_instances.aligned(state, instance)
+        shared, own = W.T @ true / size, W.T @ W / size
+        other = (shared - own).sum() - np.trace(shared - own)
+        error = float(np.mean((W - true) ** 2))
+        rows.append([np.trace(shared - own), other, error - float(state.expected_error()[0])])
+
+    problem = committee_amp.Problem(instance.data.design, instance.data.observation, prior, law)
+    committee_amp.run(problem, start, observe=observe, max_steps=iterations, tolerance=0)
+    # the start is drawn with the overlaps of its law; from the second step on V is measured
+    return np.array(rows)[2:].ravel()
+
+
+@pytest.mark.parametrize(
+    "units, sizes, counts",
+    [(3, (100, 300), (24, 8)), pytest.param(5, (100, 300), (24, 8), marks=pytest.mark.slow)],
+)
+def test_estimates_know_their_own_errors(units, sizes, counts):
+    runs = [
+        np.array([consistency(units, 1.5 * units, size, seed) for seed in range(count)])
+        for size, count in zip(sizes, counts, strict=True)
+    ]
+    assert_vanishes(runs, sizes, LEVEL)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_binary_weights_are_recovered(seed):
+    """Above the last specialized fixed point, at 1.98."""
     model = sv.Committee(k=2, prior=sv.Rademacher(), output=sv.Sign(ties="zero"), alpha=2.6)
-    key = key_for(0, "recovered")
+    key = key_for(seed, "recovered")
     instance = model.sample(fold(key, "instance"), 1000)
     outcome = model.solve(instance.data, fold(key, "start"))
     assert sv.Status(int(outcome.status)) is sv.Status.converged
     assert model.measure(outcome, instance)["mse"] < 1e-12
+
+
+def test_units_stay_alike_below_specialization():
+    """The plateau: q_0 = q_1 although the start tells them apart."""
+    model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=1.5)
+    key = key_for(0, "alike")
+    instance = model.sample(fold(key, "instance"), 500)
+    outcome = model.solve(instance.data, fold(key, "start"))
+    assert sv.Status(int(outcome.status)) is sv.Status.converged
+    found = model.measure(outcome, instance)
+    assert found["overlap_diagonal"] == pytest.approx(found["overlap_off_diagonal"], abs=1e-4)
+
+
+def test_the_plateau_is_left_above_specialization():
+    """From units that differ by 1e-7, past steps in which they are alike, to the other branch."""
+    model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=5.0)
+    key = key_for(0, "escape")
+    instance = model.sample(fold(key, "instance"), 500)
+    path = []
+    outcome = model.solve(
+        instance.data, fold(key, "start"), observe=lambda at: path.append(at.weights.copy())
+    )
+    assert sv.Status(int(outcome.status)) is sv.Status.converged
+    apart = np.array([np.sqrt(np.mean((W[:, 0] - W[:, 1]) ** 2)) for W in path])
+    assert apart[10] < 1e-3 < 0.5 < apart[-1]
+    found = model.measure(outcome, instance)
+    assert found["overlap_diagonal"] == pytest.approx(0.896, abs=0.05)  # the published curve
+    assert found["overlap_off_diagonal"] == pytest.approx(0.025, abs=0.05)
 
 
 def test_units_are_measured_in_the_order_that_fits():

@@ -1,15 +1,17 @@
-"""Approximate message passing for a committee of two units: weights in pairs (Aubin et al. 2018).
+"""Approximate message passing for a committee: weights in groups of K (Aubin et al. 2018).
 
-With W^t the posterior means, shape (p, 2), C_i their posterior covariances and X iid N(0, 1 / p),
+With W^t the posterior means, shape (p, K), C_i their posterior covariances and X iid N(0, 1 / p),
 
     V = mean_i C_i,   omega = X W - g V,   g_mu = grad ln Z(y_mu; omega_mu, V),
-    Lambda = sum_mu g_mu g_mu^T / p,   B = X^T g + W Lambda,   W_i, C_i = moments of
+    Lambda = sum_mu (-dg_mu / domega) / p,   B = X^T g + W Lambda,   W_i, C_i = moments of
     P(w) exp(B_i w - w Lambda w / 2),
 
-where g in omega is that of the step before. Lambda is minus the mean slope of g, to which it is
-equal for labels of this model; unlike that it has no negative eigenvalue. Where next to exact
-recovery hardly a sample is within sqrt(V) of a border, Lambda stays as it was. Both products are
-those of the design with two columns.
+where g in omega is that of the step before. On average over samples -dg / domega is between 0 and
+V^-1; eigenvalues of Lambda below -1 / (2 rho) all the same are replaced by that. At exact recovery
+V -> 0, and soon no sample lies within sqrt(V) of a border: Lambda would fall back to 0 and the
+solution would be lost. Where n sqrt(tr V / rho) < 10 Lambda is kept in those directions in which
+it falls by more than half in one step. Both are counted in `Info`. Both products are those of the
+design with K columns.
 """
 
 from dataclasses import dataclass
@@ -22,22 +24,22 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.problem import Layout
-from solvable.bricks.committee.pairs_of_signs import PairOfSigns
-from solvable.bricks.committee.weights import posterior
+from solvable.bricks.committee.estimates import enumerable, posterior
+from solvable.bricks.committee.messages import Messages, SignMessages
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import array, matrix, vector
 from solvable.core.randomness import numpy_generator
 
-_NODES: Final = 16  # of the quadrature of a quadrant's probability
-_FIRST: Final = 0.01  # variance of a start that breaks the symmetry of the units, relative
-_STEEPEST: Final = 12.0  # slope of ln Z in widths of the fields: that of a Gaussian so far out
+_FIRST: Final = 1e-7  # by how much units of a random start differ, relative
+_ALIKE: Final = 1e-12  # units that differ by less are the same
 _FEW: Final = 10  # samples next to a border
-_LEAST: Final = 1e-7  # eigenvalue of V, relative: r of its correlation stays below 1
+_HALF: Final = 0.5
+_LEAST: Final = 1e-7  # eigenvalue of V, relative: its correlations stay below 1
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Examples of a committee of two units.
+    """Examples of a committee.
 
     Args:
         design: X, shape (n, p).
@@ -52,9 +54,10 @@ class Problem:
     design: Float[np.ndarray, "n p"]
     observation: Float[np.ndarray, " n"]
     prior: AbstractPrior
-    labels: PairOfSigns
+    labels: SignMessages
 
     def __post_init__(self) -> None:
+        enumerable("prior", self.prior, self.labels.units)
         count = len(matrix("design", self.design))
         y = vector("observation", self.observation)
         if len(y) != count or not np.all(np.isin(y, self.labels.labels())):
@@ -66,13 +69,13 @@ class Problem:
 
     @property
     def layout(self) -> Layout:
-        """One vector, of both units' weights, on the host."""
+        """One vector, of all units' weights, on the host."""
         return Layout("vector", 1, True)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """2 p."""
-        return (2 * self.design.shape[1],)
+        """K p."""
+        return (self.labels.units * self.design.shape[1],)
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,10 @@ class State:
     """The vectors of an iteration.
 
     Attributes:
-        mean: W, shape (1, 2 p).
-        covariance: mean of C_i, shape (1, 2, 2).
-        score: g, shape (1, n, 2).
-        precision: Lambda, shape (1, 2, 2).
+        mean: W, shape (1, K p).
+        covariance: mean of C_i, shape (1, K, K).
+        score: g, shape (1, n, K).
+        precision: Lambda, shape (1, K, K).
         steps: iterations done.
     """
 
@@ -94,9 +97,9 @@ class State:
     steps: int = 0
 
     @property
-    def weights(self) -> Float[np.ndarray, "p 2"]:
+    def weights(self) -> Float[np.ndarray, "p K"]:
         """W."""
-        return self.mean.reshape(-1, 2)
+        return self.mean.reshape(-1, self.covariance.shape[-1])
 
     def snapshot(self) -> Snapshot:
         """Means, and the variances that all of them have on average."""
@@ -105,7 +108,7 @@ class State:
 
     def expected_error(self) -> np.ndarray:
         """Mean posterior variance."""
-        return 0.5 * np.trace(self.covariance, axis1=1, axis2=2)
+        return np.trace(self.covariance, axis1=1, axis2=2) / self.covariance.shape[-1]
 
     def restarted(self, rows: np.ndarray, snapshot: Snapshot) -> "State":
         """The state at the snapshot, if its one row has left."""
@@ -115,27 +118,40 @@ class State:
         return State(mean, covariance, score, precision, self.steps)
 
 
-def random_start(key: PRNGKeyArray, prior: AbstractPrior, size: int) -> Float[np.ndarray, "p 2"]:
-    """Means that know nothing and differ a little, so that units may come to differ."""
-    scale = (_FIRST * float(prior.second_moment())) ** 0.5
-    return scale * numpy_generator(key).standard_normal((size, 2))
+def random_start(
+    key: PRNGKeyArray, prior: AbstractPrior, size: int, units: int
+) -> Float[np.ndarray, "p K"]:
+    """Means that know nothing and differ a very little, so that units may come to differ.
+
+    Where units that are alike are left, what tells them apart grows: its part along the signal by
+    some factor a step, the rest by the root of it. So small a start leaves time for the first to
+    prevail before either is of order one; from a larger one the iteration wanders off.
+    """
+    scale = _FIRST * float(prior.second_moment()) ** 0.5
+    return scale * numpy_generator(key).standard_normal((size, units))
 
 
-def init(problem: Problem, start: Float[np.ndarray, "p 2"]) -> State:
+def init(problem: Problem, start: Float[np.ndarray, "p K"]) -> State:
     """The state before the first iteration.
 
     Args:
         problem: the examples.
         start: W^0, independent of them, |W^0|^2 / p its overlap with itself.
     """
-    n, p = problem.design.shape
-    mean = array("start", start, shape=(p, 2))
+    (n, p), K = problem.design.shape, problem.labels.units
+    mean = array("start", start, shape=(p, K))
     rho = float(problem.prior.second_moment())
-    covariance = rho * np.eye(2) - mean.T @ mean / p
-    values, vectors = np.linalg.eigh(covariance)
-    covariance = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    nothing = np.zeros((1, 2, 2))
-    return State(mean.reshape(1, -1), covariance[None], np.zeros((1, n, 2)), nothing)
+    covariance, _ = positive(rho * np.eye(K) - mean.T @ mean / p)
+    nothing = np.zeros((1, K, K))
+    return State(mean.reshape(1, -1), covariance[None], np.zeros((1, n, K)), nothing)
+
+
+def positive(
+    matrix: Float[np.ndarray, "K K"], least: float = 0.0
+) -> tuple[Float[np.ndarray, "K K"], int]:
+    """A symmetric matrix with its eigenvalues at `least` or above, and how many were below."""
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    return (vectors * np.maximum(values, least)) @ vectors.T, int(np.sum(values < least))
 
 
 def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, Info]:
@@ -149,52 +165,68 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     Returns:
         The next state, and what happened on the way; nothing is checked.
     """
-    W, p, keep = state.weights, problem.design.shape[1], float(np.ravel(damping)[0])
+    W, keep = state.weights, float(np.ravel(damping)[0])
     rho = float(problem.prior.second_moment())
-    V = state.covariance[0] + _LEAST * rho * np.eye(2)
+    V = state.covariance[0] + _LEAST * rho * np.eye(W.shape[1])
     omega = problem.design @ W - state.score[0] @ V
-    fresh = np.asarray(_scores(problem.labels, problem.observation, omega, V))
+    found = _messages(problem.labels, problem.observation, omega, V)
+    fresh, slope = np.asarray(found.score), len(omega) / len(W) * np.asarray(found.slope)
     score = fresh if state.steps == 0 else (1 - keep) * fresh + keep * state.score[0]
-    precision, before = score.T @ score / p, state.precision[0]
-    few = len(score) * np.trace(V) ** 0.5 < _FEW * rho**0.5
-    kept = bool(few and np.trace(precision) < np.trace(before))
-    precision = before if kept else precision
-    field = problem.design.T @ score + W @ precision
+    precision, negative = positive(slope, -_HALF / rho)
+    kept = 0
+    if len(omega) * (np.trace(V) / rho) ** 0.5 < _FEW:
+        precision, kept = _not_lost(precision, state.precision[0])
+    field = (score.T @ problem.design).T + W @ precision  # in the order of memory
     mean, covariance = (np.asarray(x) for x in _posterior(problem.prior, field, precision))
     moved = np.sqrt(np.mean((mean - W) ** 2) / rho)
     spread = float(np.abs(covariance - state.covariance[0]).max() / rho)
-    residual, size = (np.array([x]) for x in (max(moved, spread), np.mean(mean**2) / rho))
-    found = State(
+    moved = max(moved, spread, _growth(W, mean, rho))
+    residual, size = (np.array([x]) for x in (moved, np.mean(mean**2) / rho))
+    new = State(
         ((1 - keep) * mean + keep * W).reshape(1, -1),
         ((1 - keep) * covariance + keep * state.covariance[0])[None],
         score[None],
         precision[None],
         state.steps + 1,
     )
-    variance, counts = found.expected_error(), np.array([int(kept)])
-    return found, Info(residual, size, variance, variance, 0 * counts, counts)
+    variance, counts = new.expected_error(), (np.array([negative]), np.array([kept]))
+    return new, Info(residual, size, variance, variance, *counts)
+
+
+def _growth(before: np.ndarray, after: np.ndarray, rho: float) -> float:
+    """By how much what tells units apart grew, relative to itself.
+
+    Without it units that are all but alike would pass for a fixed point that is being left.
+    """
+    apart = [np.sqrt(np.mean((W - W.mean(axis=1, keepdims=True)) ** 2)) for W in (before, after)]
+    if apart[0] <= _ALIKE * rho**0.5:
+        return 0.0
+    return float(np.clip(apart[1] / apart[0] - 1, 0.0, 1.0))
+
+
+def _not_lost(precision: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, int]:
+    """A precision kept as before where it falls by more than half, and in how many directions."""
+    values, vectors = np.linalg.eigh(before)
+    if values[0] <= 0:
+        return precision, 0
+    root, inverse = vectors * np.sqrt(values), vectors / np.sqrt(values)
+    ratio, axes = np.linalg.eigh(inverse.T @ precision @ inverse)
+    fallen, axes = ratio < _HALF, root @ axes
+    return (axes * np.where(fallen, 1.0, ratio)) @ axes.T, int(fallen.sum())
 
 
 @eqx.filter_jit
-def _scores(labels: PairOfSigns, y: Any, omega: Any, V: Any) -> Array:
-    """grad ln Z of every example, (n, 2)."""
-    found = labels.likelihoods(omega[:, 0], omega[:, 1], V, _NODES)
-    seen = jnp.asarray(labels.labels())[:, None] == y
-    value, *slopes = (jnp.sum(jnp.where(seen, x, 0.0), axis=0) for x in found)
-    slope = jnp.stack(slopes, axis=1)
-    # of a label that contradicts its fields by many widths the probability is rounding
-    steepest = _STEEPEST / jnp.sqrt(0.5 * jnp.trace(V))
-    value = jnp.maximum(value, jnp.linalg.norm(slope, axis=1) / steepest)
-    return slope / jnp.maximum(value, 1e-300)[:, None]
+def _messages(labels: SignMessages, y: Any, omega: Any, V: Any) -> Messages:
+    return labels.messages(jnp.asarray(y), jnp.asarray(omega), jnp.asarray(V))
 
 
 @eqx.filter_jit
 def _posterior(prior: AbstractPrior, field: Any, precision: Any) -> tuple[Array, Array]:
     """Means, and the mean covariance."""
-    return posterior(prior, field, precision)
+    return posterior(prior, jnp.asarray(field), jnp.asarray(precision))
 
 
-def run(problem: Problem, start: Float[np.ndarray, "p 2"], **options: Any) -> Outcome:
+def run(problem: Problem, start: Float[np.ndarray, "p K"], **options: Any) -> Outcome:
     """Iterate until F(W) is within `tolerance` of W, undamped.
 
     Args:

@@ -343,10 +343,17 @@ _SPREAD: Final = (
 def bivariate_normal_cdf(
     h: Float[Array, "..."], k: Float[Array, "..."], r: Float[Array, ""], nodes: int = 24
 ) -> Float[Array, "..."]:
-    """P(x < h, y < k) of standard normal variables of correlation r, |r| < 1.
+    """P(x < h, y < k) of standard normal variables of correlation r, |r| < 1."""
+    return ndtr(h) * ndtr(k) + bivariate_normal_excess(h, k, r, nodes)
 
-    Phi(h) Phi(k) plus the integral over the correlation up to r of the joint density at (h, k)
-    (Plackett 1954), by Gauss-Legendre nodes in its arcsine, closer where that ends.
+
+def bivariate_normal_excess(
+    h: Float[Array, "..."], k: Float[Array, "..."], r: Float[Array, ""], nodes: int = 24
+) -> Float[Array, "..."]:
+    """P(x < h, y < k) - Phi(h) Phi(k) of standard normal variables of correlation r, |r| < 1.
+
+    The integral over the correlation up to r of the joint density at (h, k) (Plackett 1954), by
+    Gauss-Legendre nodes in its arcsine, closer where that ends. It is the same at (-h, -k).
     """
     x, weight = np.polynomial.legendre.leggauss(nodes)
     left = 0.5 * (1 - x)
@@ -356,7 +363,7 @@ def bivariate_normal_cdf(
     h, k = jnp.broadcast_arrays(h, k)
     a, b = h[..., None], k[..., None]
     density = jnp.exp(-0.5 * ((a - b * sine) / cosine) ** 2 - 0.5 * b**2)
-    return ndtr(h) * ndtr(k) + density @ part / (2 * np.pi)
+    return density @ part / (2 * np.pi)
 
 
 def hermite(x: Any, degree: int) -> Any:

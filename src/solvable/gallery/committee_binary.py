@@ -13,13 +13,15 @@ CARD = dict(
 FIGURE = committees.Committees(
     model='Committee(k=2, prior=Rademacher(), output=Sign(ties="zero"))',
     title="Committee of two units, binary weights",
-    theory=(0.05, 2.5, 100),
-    measured=[0.5, 1.0, 1.3, 1.5, 1.7, 1.8, 1.9, 2.1, 2.3],
-    measured_quick=[1.0, 2.3],
+    theory=(0.05, 2.7, 100),
+    measured=[0.5, 1.0, 1.3, 1.5, 1.75, 1.9, 2.2, 2.4, 2.6],
+    measured_quick=[1.0, 2.6],
+    size=2000,
+    instances=5,
     transitions={
-        "information_theoretic": "perfect recovery",
+        "information_theoretic": "recovery",
         "specialization": "specialization",
-        "algorithmic": "AMP recovers",
+        "algorithmic": "by AMP",
     },
 )
 

@@ -14,8 +14,10 @@ FIGURE = committees.Committees(
     model='Committee(k=2, prior=Gaussian(), output=Sign(ties="zero"))',
     title="Committee of two units, Gaussian weights",
     theory=(0.05, 5.0, 100),
-    measured=[0.5, 1.0, 1.5, 1.8, 2.3, 2.6, 3.0, 3.5, 4.0, 5.0],
-    measured_quick=[1.0, 4.0],
+    measured=[0.5, 1.0, 1.5, 1.9, 2.4, 2.7, 3.1, 3.5, 4.2, 5.0],
+    measured_quick=[1.0, 4.5],
+    size=2000,
+    instances=5,
     transitions={"specialization": "specialization"},
 )
 

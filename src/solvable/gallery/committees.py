@@ -20,8 +20,8 @@ from solvable.plotting.style import BLUE, GRAY, VERMILION
 
 _KEPT = ("overlap_diagonal", "overlap_off_diagonal", "generalization_error")
 _LABELS = {
-    "overlap_diagonal": "$q_0$, with the teacher's same unit",
-    "overlap_off_diagonal": "$q_1$, with the other one",
+    "overlap_diagonal": "$q_0$, same unit",
+    "overlap_off_diagonal": "$q_1$, other unit",
     "generalization_error": "generalization error",
 }
 
@@ -36,6 +36,8 @@ class Committees:
         theory: start, stop and count of the grid for the lines.
         measured: values of alpha for the points.
         measured_quick: fewer of them.
+        size: p of the instances.
+        instances: how many at each point.
         transitions: names of thresholds that are drawn, and what they are called.
     """
 
@@ -44,6 +46,8 @@ class Committees:
     theory: tuple[float, float, int]
     measured: list[float]
     measured_quick: list[float]
+    size: int
+    instances: int
     transitions: Mapping[str, str]
 
     def settings(self, quick: bool = False) -> dict[str, Any]:
@@ -52,9 +56,9 @@ class Committees:
             "model": self.model,
             "theory": [*self.theory[:2], 16 if quick else self.theory[2]],
             "measured": self.measured_quick if quick else self.measured,
-            "size": 200 if quick else 2000,
-            "instances": 2 if quick else 6,
-            "max_steps": 60 if quick else 600,
+            "size": 300 if quick else self.size,
+            "instances": 2 if quick else self.instances,
+            "max_steps": 80 if quick else 300,
         }
 
     def make_picture(self, data: xr.Dataset) -> Figure:
@@ -76,8 +80,11 @@ class Committees:
         )
         attrs = data.attrs
         figure.suptitle(
-            f"{self.title}; lines: theory (dashed: units alike), points: AMP, $p = "
-            f"{attrs['size']}$, {attrs['instances']} instances (open: some not converged)"
+            f"{self.title}\nlines: theory (dashed: units alike); points: AMP, $p = "
+            f"{attrs['size']}$, {attrs['instances']} instances\n"
+            "open: some runs do not converge; just above "
+            "specialization units are told apart only at larger $p$",
+            fontsize=10,
         )
         return figure
 
@@ -113,6 +120,7 @@ def make_data(settings: Mapping[str, Any], seed: int, progress: Progress) -> xr.
         size=settings["size"],
         instances=settings["instances"],
         max_steps=settings["max_steps"],
+        damping=0.0,  # units that begin to differ are no instability to be damped
         tolerance=1e-4,
         seed=seed,
         progress=lambda done, total: progress("AMP", 0.4 + 0.6 * done / total),
@@ -145,7 +153,9 @@ def compare(data: xr.Dataset) -> Comparison:
 def summarize(data: xr.Dataset) -> str:
     """Thresholds, and the measured points."""
     lines = [threshold_table(json.loads(data.attrs["thresholds"]))]
-    lines.append("    alpha   q_0, AMP            theory     q_1, AMP            theory")
+    lines.append(
+        "    alpha   q_0, AMP            theory     q_1, AMP            theory   converged"
+    )
     for k, alpha in enumerate(data["alpha_measured"].values):
         here = data.isel(alpha_measured=k)
         cells = []
@@ -154,5 +164,7 @@ def summarize(data: xr.Dataset) -> str:
                 float(here[f"{name}{end}"]) for end in ("_mean", "_standard_error", "_theory")
             )
             cells.append(f"{mean:.4f} +- {bar:.4f}   {theory:.4f}")
+        ends = answered(here["experiment_status"].values)
+        cells.append(f"{int(ends.sum())} of {len(ends)}")
         lines.append(f"    {alpha:5.2f}   " + "     ".join(cells))
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
+from solvable.bricks.committee.messages import SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
@@ -154,7 +155,7 @@ class Committee(
     # ---- instances and message passing
 
     def sample(self, key: PRNGKeyArray, size: int) -> Instance:
-        """One instance of p = size inputs: X (n, p), y (n,) and the weights (p, 2)."""
+        """One instance of p = size inputs: X (n, p), y (n,) and the weights (p, K)."""
         return committee_instances.sample(key, size, *self._laws(), float(self.alpha))
 
     def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
@@ -163,7 +164,7 @@ class Committee(
 
     def init(self, data: Data, key: PRNGKeyArray) -> State:
         problem = self._problem(data)
-        start = committee_amp.random_start(key, self.prior, problem.design.shape[1])
+        start = committee_amp.random_start(key, self.prior, problem.design.shape[1], self.k)
         return committee_amp.init(problem, start)
 
     def step(self, data: Data, state: State) -> tuple[State, Info]:
@@ -192,12 +193,12 @@ class Committee(
         """
         problem = self._problem(data)
         if start is None:
-            start = committee_amp.random_start(key, self.prior, problem.design.shape[1])
+            start = committee_amp.random_start(key, self.prior, problem.design.shape[1], self.k)
         return committee_amp.run(problem, start, observe=observe, **options)
 
     def informed_start(
         self, instance: Instance, overlap: float, key: PRNGKeyArray
-    ) -> Float[np.ndarray, "p 2"]:
+    ) -> Float[np.ndarray, "p K"]:
         return committee_instances.informed_start(instance, overlap, self.prior, key)
 
     def state_evolution(
@@ -207,8 +208,8 @@ class Committee(
         laws = numeric(self.prior), self.labels()
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
-    def _laws(self) -> tuple[AbstractPrior, PairOfSigns]:
-        return self.prior, self.labels()
+    def _laws(self) -> tuple[AbstractPrior, SignMessages]:
+        return self.prior, SignMessages(self.k, self.output.ties or "zero")
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

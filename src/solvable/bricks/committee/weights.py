@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.nn import logsumexp, softmax
+from jax.nn import logsumexp
 from jaxtyping import Array, Float
 
 from solvable.bricks.committee.nodes import across, noise
@@ -124,28 +124,6 @@ def _of_many(
     )
     used = overlap[0] * q_hat[0] + (units - 1) * overlap[1] * q_hat[1]
     return WeightMoments(overlap, variance, log_z - 0.5 * used)
-
-
-def posterior(
-    prior: AbstractPrior, field: Float[Array, "p 2"], precision: Float[Array, "2 2"]
-) -> tuple[Float[Array, "p 2"], Float[Array, "2 2"]]:
-    """Means of P(w) exp(B w - w Lambda w / 2), and the mean of their covariances.
-
-    Args:
-        prior: of each weight, as `supported` lets pass.
-        field: B.
-        precision: Lambda, positive semidefinite.
-    """
-    if isinstance(prior, Gaussian):
-        covariance = jnp.linalg.inv(jnp.eye(2) / prior.second_moment() + precision)
-        return field @ covariance, covariance
-    along, log_weights = atoms(prior)
-    pairs = along @ (np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2))
-    exponent = field @ pairs.T - 0.5 * jnp.sum((pairs @ precision) * pairs, axis=1) + log_weights
-    share = softmax(exponent, axis=1)
-    mean = share @ pairs
-    square = jnp.einsum("k,ki,kj->ij", jnp.mean(share, axis=0), pairs, pairs)
-    return mean, square - mean.T @ mean / len(mean)
 
 
 def _nodes(
