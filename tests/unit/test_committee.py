@@ -120,7 +120,6 @@ def test_branches_on_both_sides_of_specialization():
     "arguments, match",
     [
         (dict(k=0), "`k` must be an integer of at least 1"),
-        (dict(k=3), "`k` must be 2"),
         (dict(output=sv.Sign()), "`output` must say what a tie of two signs is"),
         (dict(output=sv.Sign(ties="zero", delta=0.1)), "`output` must have no noise"),
         (dict(prior=sv.Gaussian(mean=1.0)), "`prior` must have mean 0"),

@@ -63,8 +63,6 @@ CARD = dict(
     references=["aubin2018"],
 )
 
-_UNITS = 2
-
 
 class Committee(
     AbstractStandInModel,

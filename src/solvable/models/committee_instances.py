@@ -20,8 +20,6 @@ from solvable.core.instance import Data, Instance
 from solvable.core.quadrature import ORDER
 from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator
 
-_NODES: Final = 8
-_UNITS: Final = 2  # for which there is state evolution
 _FRESH: Final = 40_000  # fields on which predictions are measured: to half a percent
 _CLOSED: Final = 2  # units of which predictions are in closed form: more fields are affordable
 _LEAST: Final = 1e-9
