@@ -9,9 +9,10 @@ With W^t the posterior means, shape (p, K), C_i their posterior covariances and 
 where g in omega is that of the step before. On average over samples -dg / domega is between 0 and
 V^-1; eigenvalues of Lambda below -1 / (2 rho) all the same are replaced by that. At exact recovery
 V -> 0, and soon no sample lies within sqrt(V) of a border: Lambda would fall back to 0 and the
-solution would be lost. Where n sqrt(tr V / rho) < 10 Lambda is kept in those directions in which
-it falls by more than half in one step. Both are counted in `Info`. Both products are those of the
-design with K columns.
+solution would be lost. Where n sqrt(tr V / rho) < 10 and weights are discrete, Lambda is kept in
+those directions in which it falls by more than half in one step. Both are counted in `Info`. Both
+products are those of the design with K columns. At small p damping ("adaptive") keeps units on
+their way out of the plateau from estimates that are surer than they are right.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from solvable.algorithms.problem import Layout
 from solvable.bricks.committee.estimates import enumerable, posterior
 from solvable.bricks.committee.messages import Messages, SignMessages
 from solvable.bricks.priors.base import AbstractPrior
+from solvable.bricks.priors.gaussian import Gaussian
 from solvable.core.arguments import array, matrix, vector
 from solvable.core.randomness import numpy_generator
 
@@ -174,7 +176,8 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     score = fresh if state.steps == 0 else (1 - keep) * fresh + keep * state.score[0]
     precision, negative = positive(slope, -_HALF / rho)
     kept = 0
-    if len(omega) * (np.trace(V) / rho) ** 0.5 < _FEW:
+    recoverable = not isinstance(problem.prior, Gaussian)
+    if recoverable and len(omega) * (np.trace(V) / rho) ** 0.5 < _FEW:
         precision, kept = _not_lost(precision, state.precision[0])
     field = (score.T @ problem.design).T + W @ precision  # in the order of memory
     mean, covariance = (np.asarray(x) for x in _posterior(problem.prior, field, precision))
