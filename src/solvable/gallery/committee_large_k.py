@@ -53,7 +53,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
         "start": 0.6,
         "size": 60 if quick else 150,
         "instances": 1 if quick else 2,
-        "max_steps": 12 if quick else 70,
+        "max_steps": 12 if quick else 90,
     }
 
 
