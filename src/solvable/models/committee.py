@@ -12,12 +12,11 @@ from solvable.algorithms import committee_amp
 from solvable.algorithms.committee_amp import Problem, State
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
-from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
-from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
+from solvable.core.arguments import UNSET, instance, integer, non_negative, parameter
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import numeric
 from solvable.core.thresholds import Threshold, absent
@@ -26,6 +25,20 @@ from solvable.models.base import (
     AbstractInstanceModel,
     AbstractMessagePassingModel,
     AbstractThresholdModel,
+)
+from solvable.models.committee_kinds import (
+    Hidden,
+    Output,
+    hidden_unit,
+    labels_of,
+    output_unit,
+    require_solvable,
+)
+from solvable.models.committee_sum import (
+    SumCommittee,
+    channel_of_sum,
+    labels_over_channel,
+    law_of_sum,
 )
 from solvable.models.committee_theory import DistinctCommittee
 from solvable.models.equivalent import AbstractStandInModel
@@ -108,36 +121,26 @@ class Committee(
         kw_only=True,
         converter=lambda x: supported("prior", instance("prior", x, AbstractPrior, "a prior")),
     )
-    output: Sign = eqx.field(
-        kw_only=True, converter=lambda x: instance("output", x, Sign, "Sign(ties=...)")
-    )
-    hidden: Sign = eqx.field(
-        kw_only=True,
-        default_factory=Sign,
-        converter=lambda x: instance("hidden", x, Sign, "Sign()"),
-    )
+    output: Output = eqx.field(kw_only=True, converter=output_unit)
+    hidden: Hidden = eqx.field(kw_only=True, default_factory=Sign, converter=hidden_unit)
     alpha: Any = parameter("alpha", non_negative, default=UNSET)
 
     def __check_init__(self) -> None:
-        if self.k % 2 == 0 and self.output.ties is None:
-            must = "say what a tie of two signs is, as Sign(ties='zero') or Sign(ties='random')"
-            raise fail("output", must, self.output)
-        for name, sign in (("output", self.output), ("hidden", self.hidden)):
-            if not isinstance(sign.delta, float) or sign.delta != 0:
-                raise fail(name, "have no noise", sign)
+        require_solvable(self.k, self.hidden, self.output)
 
     # ---- theory
 
-    def equivalent(self) -> DistinctCommittee:
-        """The model of its fixed points."""
-        return DistinctCommittee(self.prior, self.labels(), self.alpha)
+    def equivalent(self) -> DistinctCommittee | SumCommittee:
+        """The model of its fixed points: a linear one of the sum of all weights, if it is one."""
+        channel = channel_of_sum(self.k, self.hidden, self.output)
+        if channel is None:
+            return DistinctCommittee(self.prior, self.labels(), self.alpha)
+        scale = labels_over_channel(self.hidden, self.output)
+        return SumCommittee(law_of_sum(self.prior, self.k), channel, self.k, scale, self.alpha)
 
     def labels(self) -> AbstractLabels:
-        """The law of the labels."""
-        if self.k == 2:
-            assert self.output.ties is not None
-            return PairOfSigns(self.output.ties)
-        return CountLabels(self.k, "majority", self.output.ties)
+        """The law of the labels, where they depend on more than the sum of all fields."""
+        return labels_of(self.k, self.hidden, self.output)
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]
@@ -145,7 +148,10 @@ class Committee(
         """`specialization`, where units that are alike are left; perfect recovery or nothing."""
         own = {"specialization": replace(found["weak_recovery"], name="specialization")}
         own["weak_recovery"] = absent("weak_recovery")
-        if not self.equivalent().is_discrete():
+        equivalent = self.equivalent()
+        if isinstance(equivalent, SumCommittee):
+            return own | {"specialization": absent("specialization")}
+        if not equivalent.is_discrete():
             own["algorithmic"] = absent("algorithmic")
             if self.k == 2:
                 own["information_theoretic"] = absent("information_theoretic")
