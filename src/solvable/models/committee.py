@@ -126,7 +126,7 @@ class Committee(
     alpha: Any = parameter("alpha", non_negative, default=UNSET)
 
     def __check_init__(self) -> None:
-        require_solvable(self.k, self.hidden, self.output)
+        require_solvable(self.k, self.hidden, self.output, self._rho())
 
     # ---- theory
 
@@ -140,7 +140,10 @@ class Committee(
 
     def labels(self) -> AbstractLabels:
         """The law of the labels, where they depend on more than the sum of all fields."""
-        return labels_of(self.k, self.hidden, self.output)
+        return labels_of(self.k, self.hidden, self.output, self._rho())
+
+    def _rho(self) -> float:
+        return float(self.prior.second_moment())
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]

@@ -1,6 +1,6 @@
 """Which committees are solved, and what their labels are."""
 
-from typing import Any
+from typing import Any, Final
 
 from solvable.bricks.channels.erf import Erf
 from solvable.bricks.channels.linear import Linear
@@ -9,10 +9,12 @@ from solvable.bricks.channels.sign import Sign
 from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
+from solvable.bricks.committee.smooth import noisy_sum
 from solvable.core.arguments import fail, instance
 
 Hidden = Sign | ReLU | Erf | Linear
 Output = Sign | Linear
+LEAST_NOISE: Final = 1e-3  # of the fields' variance: below it grids would be too large
 
 
 def hidden_unit(value: Any) -> Hidden:
@@ -42,13 +44,14 @@ def output_unit(value: Any) -> Output:
     return found
 
 
-def require_solvable(units: int, hidden: Hidden, output: Output) -> None:
+def require_solvable(units: int, hidden: Hidden, output: Output, rho: float) -> None:
     """Raise ValueError unless K such units are solved.
 
     Args:
         units: K.
         hidden: as `hidden_unit` lets pass.
         output: as `output_unit` lets pass.
+        rho: variance of the fields.
     """
     is_sign = isinstance(output, Sign)
     tied = isinstance(hidden, ReLU) or (isinstance(hidden, Sign) and units % 2 == 0)
@@ -61,12 +64,23 @@ def require_solvable(units: int, hidden: Hidden, output: Output) -> None:
     if units > 2 and (isinstance(hidden, Erf) or (isinstance(hidden, ReLU) and not is_sign)):
         raise fail("k", f"be at most 2 for {name}() units with this output", units)
     smooth = units == 2 and isinstance(hidden, Erf | ReLU) and not is_sign
-    if smooth and isinstance(output.delta, float) and output.delta == 0:
-        raise fail("output", f"have noise, delta > 0, for two {name}() units", output)
+    least = LEAST_NOISE * rho
+    if smooth and isinstance(output.delta, float) and output.delta < least:
+        must = f"have noise, delta of at least {least:.3g}, for two {name}() units"
+        raise fail("output", must, output)
 
 
-def labels_of(units: int, hidden: Hidden, output: Output) -> AbstractLabels:
-    """The law of the labels, where they depend on more than the sum of all fields."""
+def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> AbstractLabels:
+    """The law of the labels, where they depend on more than the sum of all fields.
+
+    Args:
+        units: K.
+        hidden: as `hidden_unit` lets pass.
+        output: as `output_unit` lets pass.
+        rho: variance of the fields.
+    """
+    if isinstance(output, Linear) and isinstance(hidden, ReLU | Erf):
+        return noisy_sum(hidden, output.delta, rho)
     if isinstance(output, Linear):
         return CountLabels(units, "sum", None, output.delta)
     if isinstance(hidden, ReLU):

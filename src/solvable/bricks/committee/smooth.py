@@ -1,0 +1,306 @@
+"""Labels of two units without jumps, seen in noise: y = h(z_1) + h(z_2) + N(0, delta).
+
+In z_+ and z_-, along (1, 1) and across it, the fields are independent, so that
+
+    Z_y(omega) = int dz_+ dz_- N(z_+; omega_+, V_+) N(z_-; omega_-, V_-) N(y; h + h, delta)
+
+is two products of matrices on one grid of z, whatever omega is; slopes in omega are those of the
+Gaussian factors. Trapezoidal rules in z, omega and y converge exponentially for smooth h. For
+h = max(0, .), whose kink is oblique to that grid, the integral over every quadrant of z is closed,
+a Gaussian density of y times the bivariate normal distribution of z given y.
+"""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+from solvable.bricks.channels.noisy_function import AbstractFunctionChannel
+from solvable.bricks.channels.relu import ReLU
+from solvable.bricks.committee.labels import (
+    AbstractLabels,
+    KnownLabels,
+    LabelMoments,
+    entropy_density,
+    over,
+)
+from solvable.bricks.committee.nodes import line, trapezoid
+from solvable.core.special import bivariate_normal_cdf, log_normal, normal_entropy
+
+_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
+_NOISE_REACH = 7.0
+_FINEST = 0.03  # variance across that grids resolve, where rho is 1
+_PER_NOISE, _PER_WIDTH = 1.4, 16.0  # nodes of y in sqrt(delta); of z in a width, times its range
+_MANY = 3  # times as many nodes along, where those across are one
+
+
+class Likelihoods(NamedTuple):
+    """Z_y at omega_+ and omega_-, and its slopes in both, on a grid of the three."""
+
+    values: Float[Array, "n m y"]
+    along: Float[Array, "n m y"]
+    across: Float[Array, "n m y"]
+
+
+class AbstractNoisySum(AbstractLabels):
+    """y = h(z_1) + h(z_2) + N(0, delta), delta > 0.
+
+    Attributes:
+        delta: variance of the noise.
+        outputs: nodes of y.
+    """
+
+    delta: eqx.AbstractVar[Any]
+    outputs: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def likelihoods(
+        self,
+        along: Float[Array, " n"],
+        across: Float[Array, " m"],
+        V: Float[Array, " 2"],
+        y: Float[Array, " y"],
+        rho: Float[Array, ""],
+        nodes: int,
+    ) -> Likelihoods:
+        """Z_y on a grid of omega_+, omega_- and y.
+
+        Args:
+            along: omega_+.
+            across: omega_-.
+            V: variances of z along and across.
+            y: labels.
+            rho: variance of z, means included.
+            nodes: the more, the finer.
+        """
+
+    @abstractmethod
+    def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
+        """The least and the largest h(z_1) + h(z_2) of fields of variance rho."""
+
+    @abstractmethod
+    def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes and weights of an average over N(0, 1), of an even function over half of it."""
+
+    def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
+        (along, outer), (across, inner) = self.omega(nodes, False), self.omega(nodes, True)
+        omega = jnp.sqrt(q[0]) * along, jnp.sqrt(q[1]) * across
+        return self._averaged(omega, outer[:, None] * inner, V, q[0] + V[0], nodes)
+
+    def symmetric_moments(
+        self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
+    ) -> LabelMoments:
+        along, outer = self.omega(_MANY * nodes, False)
+        omega = jnp.sqrt(q) * along, jnp.zeros(1)
+        return self._averaged(omega, outer[:, None], V, q + V[0], nodes)
+
+    def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
+        along, outer = self.omega(_MANY * nodes, False)
+        rho = q + V[0]
+        y, step = self._nodes(rho, nodes)
+
+        def slope(shift: Array) -> tuple[Array, Array]:
+            found = self.likelihoods(jnp.sqrt(q) * along, shift[None], V, y, rho, nodes)
+            return found.across, found.values
+
+        _, bend, value = jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
+        return step * jnp.sum(outer @ over(bend**2, value)[:, 0])
+
+    def finest(self) -> tuple[float, float]:
+        """Until grids of z, or of omega, are too coarse."""
+        return _FINEST / _MANY**2, _FINEST
+
+    def known(self, rho: Any) -> KnownLabels:
+        """The noise alone is left."""
+        return KnownLabels(-normal_entropy(jnp.asarray(self.delta)), self.delta, sharp=False)
+
+    def _nodes(self, rho: Array, nodes: int) -> tuple[Array, Array]:
+        """Nodes of y, and their distance."""
+        low, high = self.span(rho)
+        margin = _NOISE_REACH * jnp.sqrt(self.delta)
+        return jnp.linspace(low - margin, high + margin, _finer(self.outputs, nodes), retstep=True)
+
+    def _averaged(
+        self, omega: tuple[Array, Array], weight: Any, V: Array, rho: Array, nodes: int
+    ) -> LabelMoments:
+        y, step = self._nodes(rho, nodes)
+        value, along, across = self.likelihoods(*omega, V, y, rho, nodes)
+
+        def averaged(x: Array) -> Array:
+            return step * jnp.sum(weight * jnp.sum(x, axis=-1))
+
+        return LabelMoments(
+            snr=jnp.stack([averaged(over(slope**2, value)) for slope in (along, across)]),
+            potential=averaged(entropy_density(value)),
+            square=averaged(y**2 * value),
+            predicted=jnp.sum(weight * (step * (value @ y)) ** 2),
+        )
+
+
+class SmoothLabels(AbstractNoisySum):
+    """y = h(z_1) + h(z_2) + N(0, delta) for a smooth h.
+
+    Args:
+        hidden: a channel whose function is h.
+        delta: variance of the noise.
+        outputs: nodes of y.
+        fields: nodes of z_+, and of z_-.
+    """
+
+    hidden: AbstractFunctionChannel
+    delta: Any
+    outputs: int = eqx.field(static=True)
+    fields: int = eqx.field(static=True)
+    units: int = eqx.field(static=True, default=2)
+
+    def likelihoods(
+        self,
+        along: Float[Array, " n"],
+        across: Float[Array, " m"],
+        V: Float[Array, " 2"],
+        y: Float[Array, " y"],
+        rho: Float[Array, ""],
+        nodes: int,
+    ) -> Likelihoods:
+        count = _finer(self.fields, nodes)
+        plus, minus = (
+            jnp.linspace(-_REACH, _REACH, 2 * (n // 2) + 1) * jnp.sqrt(rho)
+            for n in (_MANY * count, count)
+        )
+        middle = minus.shape[0] // 2
+        right = minus[middle:]  # the sum of the units is even in z_-
+        first, second = (plus[:, None] + right) / np.sqrt(2), (plus[:, None] - right) / np.sqrt(2)
+        total = self.hidden.evaluate(first) + self.hidden.evaluate(second)
+        density = jnp.exp(log_normal(y - total[..., None], jnp.asarray(self.delta)))
+
+        def folded(x: Array) -> Array:
+            return x[:, middle:].at[:, 1:].add(x[:, middle - 1 :: -1])
+
+        weight, slope = _kernel(plus, along, V[0])
+        inner, tilt = (folded(x) for x in _kernel(minus, across, V[1]))
+        seen, tilted = (jnp.einsum("mb,aby->amy", x, density) for x in (inner, tilt))
+        pairs = ((weight, seen), (slope, seen), (weight, tilted))
+        return Likelihoods(*(jnp.einsum("na,amy->nmy", a, b) for a, b in pairs))
+
+    def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
+        ends = self.hidden.evaluate(_REACH * jnp.sqrt(rho) * np.array([-1.0, 1.0]))
+        return 2 * jnp.min(ends), 2 * jnp.max(ends)
+
+    def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
+        return trapezoid(_finer(self.fields // (6 if half else 3), nodes), _REACH, half)
+
+
+class RectifiedLabels(AbstractNoisySum):
+    """y = max(0, z_1) + max(0, z_2) + N(0, delta).
+
+    Args:
+        delta: variance of the noise.
+        outputs: nodes of y.
+    """
+
+    delta: Any
+    outputs: int = eqx.field(static=True)
+    units: int = eqx.field(static=True, default=2)
+
+    def likelihoods(
+        self,
+        along: Float[Array, " n"],
+        across: Float[Array, " m"],
+        V: Float[Array, " 2"],
+        y: Float[Array, " y"],
+        rho: Float[Array, ""],
+        nodes: int,
+    ) -> Likelihoods:
+        plus, minus = along[:, None, None], across[:, None]
+        omega = jnp.stack(jnp.broadcast_arrays(plus + minus, plus - minus)) / np.sqrt(2)
+        own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
+        matrix = jnp.stack([jnp.stack([own, cross]), jnp.stack([cross, own])])
+        few = 2 * nodes + 4 if across.shape[0] == 1 else nodes + 2
+        value, first, second = 0.0, 0.0, 0.0
+        for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            found = _quadrant(np.array(signs), omega, matrix, y, self.delta, few)
+            value, first, second = value + found[0], first + found[1], second + found[2]
+        return Likelihoods(value, (first + second) / np.sqrt(2), (first - second) / np.sqrt(2))
+
+    def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
+        return 0.0, np.sqrt(2) * _REACH * jnp.sqrt(rho)
+
+    def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
+        return line(nodes, half)
+
+
+def _quadrant(
+    signs: np.ndarray, omega: Array, V: Array, y: Array, delta: Any, nodes: int
+) -> tuple[Array, Array, Array]:
+    """The density of y and of fields with these signs, and its slopes in omega_1 and omega_2.
+
+    There y is u . z + noise, u_l = 1 for positive fields; z given y is Gaussian again.
+    """
+    u = (signs > 0).astype(float)
+    spread = V @ u
+    total = u @ spread + delta
+    gain = spread / total
+    away = y - u[0] * omega[0] - u[1] * omega[1]
+    rest = V - jnp.outer(spread, gain)
+    width = jnp.sqrt(jnp.diagonal(rest))
+    r = signs[0] * signs[1] * rest[0, 1] / (width[0] * width[1])
+    # where no field is positive, y tells nothing of them
+    mean = [omega[a] + gain[a] * away if np.any(u > 0) else omega[a] for a in range(2)]
+    h, k = (signs[a] * mean[a] / width[a] for a in range(2))
+    root = jnp.sqrt((1 - r) * (1 + r))
+    density = jnp.exp(log_normal(away, total))
+    both = bivariate_normal_cdf(h, k, r, nodes)
+    at_h = _normal(h) * ndtr((k - r * h) / root) * signs[0] / width[0]
+    at_k = _normal(k) * ndtr((h - r * k) / root) * signs[1] / width[1]
+    slopes = []
+    for a in range(2):
+        # omega_a moves y's mean by u_a, and with it the mean of z given y
+        moved = [float(a == b) - gain[b] * u[a] for b in range(2)]
+        shift = at_h * moved[0] + at_k * moved[1]
+        slopes.append(density * (u[a] * away / total * both + shift))
+    return density * both, slopes[0], slopes[1]
+
+
+def _normal(x: Array) -> Array:
+    return jnp.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+
+
+def _kernel(z: Array, omega: Array, V: Array) -> tuple[Array, Array]:
+    """Weights of an average over N(omega, V) on a uniform grid of z, and their slopes in omega."""
+    away = z - omega[:, None]
+    weight = (z[1] - z[0]) * jnp.exp(log_normal(away, V))
+    return weight, away / V * weight
+
+
+def _finer(count: int, nodes: int) -> int:
+    """Nodes of a trapezoidal rule, `count` at 8 nodes a panel of others."""
+    return count * (nodes + 4) // 12
+
+
+def noisy_sum(hidden: AbstractFunctionChannel, delta: Any, rho: float) -> AbstractNoisySum:
+    """The labels of two units, on grids as fine as the noise asks for.
+
+    Args:
+        hidden: ReLU(), or a channel of a smooth function.
+        delta: variance of the noise; where it is not known yet, grids are for one of 0.1 rho.
+        rho: variance of the fields.
+    """
+    noise = float(delta) if isinstance(delta, float) else 0.1 * rho
+    wide = (rho / noise) ** 0.5
+    low, high = (float(x) for x in hidden.evaluate(_REACH * rho**0.5 * jnp.array([-1.0, 1.0])))
+    if isinstance(hidden, ReLU):
+        return RectifiedLabels(delta, _rounded(_PER_NOISE * (_REACH * 2**0.5 * wide + 14)))
+    outputs = _rounded(_PER_NOISE * (2 * (high - low) / noise**0.5 + 14))
+    slope = float(jax.grad(hidden.evaluate)(0.0))
+    fields = _rounded(_PER_WIDTH * (1 / _FINEST + 2 * (slope * wide) ** 2) ** 0.5)
+    return SmoothLabels(hidden, delta, outputs, fields)
+
+
+def _rounded(count: float) -> int:
+    """A multiple of 16, so that few programs serve many noises."""
+    return 16 * int(np.ceil(count / 16))
