@@ -36,6 +36,8 @@ _REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _NOISE_REACH = 7.0
 _FINEST = 0.03  # variance across that grids resolve, where rho is 1
 _PER_NOISE, _PER_WIDTH = 1.4, 16.0  # nodes of y in sqrt(delta); of z in a width, times its range
+_ROWS = 8  # values of omega_+ at once
+_QUADRANTS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 _MANY = 3  # times as many nodes along, where those across are one
 
 
@@ -90,18 +92,18 @@ class AbstractNoisySum(AbstractLabels):
     def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
         (along, outer), (across, inner) = self.omega(nodes, False), self.omega(nodes, True)
         omega = jnp.sqrt(q[0]) * along, jnp.sqrt(q[1]) * across
-        return self._averaged(omega, outer[:, None] * inner, V, q[0] + V[0], nodes)
+        return self._averaged(omega, outer[:, None] * inner, V, _total(q[0], V[0]), nodes)
 
     def symmetric_moments(
         self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
     ) -> LabelMoments:
         along, outer = self.omega(_MANY * nodes, False)
         omega = jnp.sqrt(q) * along, jnp.zeros(1)
-        return self._averaged(omega, outer[:, None], V, q + V[0], nodes)
+        return self._averaged(omega, outer[:, None], V, _total(q, V[0]), nodes)
 
     def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
         along, outer = self.omega(_MANY * nodes, False)
-        rho = q + V[0]
+        rho = _total(q, V[0])
         y, step = self._nodes(rho, nodes)
 
         def slope(shift: Array) -> tuple[Array, Array]:
@@ -216,16 +218,17 @@ class RectifiedLabels(AbstractNoisySum):
         rho: Float[Array, ""],
         nodes: int,
     ) -> Likelihoods:
-        plus, minus = along[:, None, None], across[:, None]
-        omega = jnp.stack(jnp.broadcast_arrays(plus + minus, plus - minus)) / np.sqrt(2)
         own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
         matrix = jnp.stack([jnp.stack([own, cross]), jnp.stack([cross, own])])
         few = 2 * nodes + 4 if across.shape[0] == 1 else nodes + 2
-        value, first, second = 0.0, 0.0, 0.0
-        for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-            found = _quadrant(np.array(signs), omega, matrix, y, self.delta, few)
-            value, first, second = value + found[0], first + found[1], second + found[2]
-        return Likelihoods(value, (first + second) / np.sqrt(2), (first - second) / np.sqrt(2))
+
+        def at(plus: Array) -> Likelihoods:
+            omega = jnp.stack([plus + across, plus - across])[..., None] / np.sqrt(2)
+            parts = jax.vmap(lambda s: _quadrant(s, omega, matrix, y, self.delta, few))(_QUADRANTS)
+            value, first, second = (jnp.sum(x, axis=0) for x in parts)
+            return Likelihoods(value, (first + second) / np.sqrt(2), (first - second) / np.sqrt(2))
+
+        return jax.lax.map(at, jnp.asarray(along), batch_size=_ROWS)
 
     def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
         return 0.0, np.sqrt(2) * _REACH * jnp.sqrt(rho)
@@ -235,13 +238,13 @@ class RectifiedLabels(AbstractNoisySum):
 
 
 def _quadrant(
-    signs: np.ndarray, omega: Array, V: Array, y: Array, delta: Any, nodes: int
+    signs: Array, omega: Array, V: Array, y: Array, delta: Any, nodes: int
 ) -> tuple[Array, Array, Array]:
     """The density of y and of fields with these signs, and its slopes in omega_1 and omega_2.
 
     There y is u . z + noise, u_l = 1 for positive fields; z given y is Gaussian again.
     """
-    u = (signs > 0).astype(float)
+    u = 0.5 * (1 + signs)
     spread = V @ u
     total = u @ spread + delta
     gain = spread / total
@@ -249,9 +252,7 @@ def _quadrant(
     rest = V - jnp.outer(spread, gain)
     width = jnp.sqrt(jnp.diagonal(rest))
     r = signs[0] * signs[1] * rest[0, 1] / (width[0] * width[1])
-    # where no field is positive, y tells nothing of them
-    mean = [omega[a] + gain[a] * away if np.any(u > 0) else omega[a] for a in range(2)]
-    h, k = (signs[a] * mean[a] / width[a] for a in range(2))
+    h, k = (signs[a] * (omega[a] + gain[a] * away) / width[a] for a in range(2))
     root = jnp.sqrt((1 - r) * (1 + r))
     density = jnp.exp(log_normal(away, total))
     both = bivariate_normal_cdf(h, k, r, nodes)
@@ -264,6 +265,11 @@ def _quadrant(
         shift = at_h * moved[0] + at_k * moved[1]
         slopes.append(density * (u[a] * away / total * both + shift))
     return density * both, slopes[0], slopes[1]
+
+
+def _total(q: Array, V: Array) -> Array:
+    """rho, a number on which grids depend but nothing else."""
+    return jax.lax.stop_gradient(q + V)
 
 
 def _normal(x: Array) -> Array:
