@@ -74,7 +74,7 @@ def test_units_that_are_almost_alike():
 def test_weights_seen_alike_are_independent():
     """q_hat_+ = q_hat_-: the scalar channel, twice; and any law of two values."""
     for q_hat in (0.3, 4.0, 15.0):
-        both = weight_moments(sv.Rademacher(), jnp.array([q_hat, q_hat]), 11)
+        both = weight_moments(sv.Rademacher(), 2, jnp.array([q_hat, q_hat]), 11)
         one = sv.Rademacher().analytic_moments(jnp.asarray(q_hat), 17)
         np.testing.assert_allclose(both.overlap, one.overlap, rtol=1e-9)
         np.testing.assert_allclose(both.variance, one.variance, rtol=1e-8)
@@ -84,7 +84,9 @@ def test_weights_seen_alike_are_independent():
     discrete = sv.Discrete(values=[-1, 1], probabilities=[0.5, 0.5])
     q_hat = jnp.array([2.0, 0.7])
     for a, b in zip(
-        weight_moments(sv.Rademacher(), q_hat, 8), weight_moments(discrete, q_hat, 8), strict=True
+        weight_moments(sv.Rademacher(), 2, q_hat, 8),
+        weight_moments(discrete, 2, q_hat, 8),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-8)
 
@@ -118,7 +120,6 @@ def test_branches_on_both_sides_of_specialization():
     "arguments, match",
     [
         (dict(k=0), "`k` must be an integer of at least 1"),
-        (dict(k=3), "`k` must be 2"),
         (dict(output=sv.Sign()), "`output` must say what a tie of two signs is"),
         (dict(output=sv.Sign(ties="zero", delta=0.1)), "`output` must have no noise"),
         (dict(prior=sv.Gaussian(mean=1.0)), "`prior` must have mean 0"),

@@ -114,7 +114,7 @@ def test_law_of_a_sum():
     "arguments, match",
     [
         (dict(k=0), "`k` must be an integer of at least 1"),
-        (dict(k=2, output=sv.Sign()), "`output` must say what the sign of zero is"),
+        (dict(k=2, output=sv.Sign()), "`output` must say what a tie of two signs is"),
         (dict(k=3, hidden=sv.ReLU(), output=sv.Sign()), "`output` must say what the sign of zero"),
         (dict(k=1, hidden=sv.ReLU(), output=sv.Sign(ties="random")), "`output` must be Sign"),
         (dict(hidden=sv.Erf(delta=0.1)), "`hidden` must have no noise"),
@@ -124,7 +124,7 @@ def test_law_of_a_sum():
         (dict(prior=sv.Gaussian(mean=1.0)), "`prior` must have mean 0"),
         (dict(k=3, hidden=sv.Erf()), "`k` must be at most 2 for Erf"),
         (dict(k=3, hidden=sv.ReLU(), output=sv.Linear(delta=0.1)), "`k` must be at most 2"),
-        (dict(hidden=sv.Erf(), output=sv.Linear()), "`output` must have noise, delta > 0"),
+        (dict(hidden=sv.Erf(), output=sv.Linear()), "`output` must have noise, delta of at least"),
     ],
 )
 def test_what_is_refused(arguments, match):

@@ -46,12 +46,12 @@ from solvable.models.equivalent import AbstractStandInModel
 CARD = dict(
     kind="model",
     name="Committee",
-    summary="a committee machine of two hidden units learns from another one",
+    summary="a committee machine of few hidden units learns from another one",
     parameters={
-        "k": "2, the number of hidden units",
+        "k": "an integer >= 1, the number of hidden units",
         "prior": "law of the weights, of mean 0: `Gaussian()`, `Rademacher()` or `Discrete(...)`",
-        "output": "`Sign(ties='zero')` (labels -1, 0, 1) or `Sign(ties='random')`",
-        "hidden": "`Sign()`, the activation of the hidden units",
+        "output": "`Sign(ties='zero')` (labels -1, 0, 1), `Sign(ties='random')` or `Linear(...)`",
+        "hidden": "`Sign()`, `ReLU()`, `Erf()` or `Linear()`, activation of the hidden units",
         "alpha": ">= 0, n / p, samples over inputs",
     },
     observables=[
@@ -75,8 +75,6 @@ CARD = dict(
     references=["aubin2018"],
 )
 
-_UNITS = 2
-
 
 class Committee(
     AbstractStandInModel,
@@ -84,10 +82,10 @@ class Committee(
     AbstractInstanceModel,
     AbstractMessagePassingModel,
 ):
-    """y = sign(sum_l sign(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K = 2 hidden units.
+    """y = output(sum_l hidden(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K hidden units.
 
-    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with the other's;
-    with the eigenvalues q_+ = q_0 + q_1, q_- = q_0 - q_1 of q, state evolution is q_hat = alpha
+    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with another's;
+    with the eigenvalues q_+ = q_0 + (K - 1) q_1, q_- = q_0 - q_1 of q, state evolution is q_hat = alpha
     snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input (Aubin
     et al. 2018)
 
@@ -98,15 +96,25 @@ class Committee(
     those of perfect recovery, absent where there is none at any finite alpha, as for Gaussian
     weights. `overlap` is q_0, `mse` rho - q_0, `generalization_error` E (y - E[y | data])^2.
 
+    Where y depends on the sum of all fields alone, units are always alike: one unit, linear ones,
+    and the sign of two error functions are the linear model (`GLM`) of the sum of the weights,
+    whose thresholds they have. Else K >= 2 with these units:
+
+    - `Sign` under `Sign(ties=...)` or `Linear(delta=...)`, any K;
+    - `ReLU` under `Sign(ties=...)`, which tells whether any is active;
+    - two `ReLU` or `Erf` under `Linear(delta=...)`, delta of at least 1e-3 rho.
+
     Args:
-        k: number of hidden units; 2.
+        k: number of hidden units, K.
         prior: of the weights, of mean 0: `Gaussian`, `Rademacher` or `Discrete`.
-        output: `Sign` with `ties`, the label of units that disagree: "zero" or "random".
-        hidden: `Sign()`.
+        output: `Sign` with `ties`, sign(0), "zero" or "random"; or `Linear`, whose delta is the
+            variance of the noise. The sum is not divided by K.
+        hidden: `Sign()`, `ReLU()`, `Erf()` or `Linear()`, without noise.
         alpha: n / p; may be left unset where swept.
 
     Raises:
-        ValueError: if an argument is out of its domain, or ties are not chosen.
+        ValueError: if an argument is out of its domain, ties are not chosen, or a committee of
+            such units is not solved.
 
     Example:
         >>> import solvable as sv

@@ -54,9 +54,10 @@ def require_solvable(units: int, hidden: Hidden, output: Output, rho: float) -> 
         rho: variance of the fields.
     """
     is_sign = isinstance(output, Sign)
+    tie = "a tie of two signs" if isinstance(hidden, Sign) else "the sign of zero"
     tied = isinstance(hidden, ReLU) or (isinstance(hidden, Sign) and units % 2 == 0)
     if isinstance(output, Sign) and tied and output.ties is None:
-        must = "say what the sign of zero is, as Sign(ties='zero') or Sign(ties='random')"
+        must = f"say what {tie} is, as Sign(ties='zero') or Sign(ties='random')"
         raise fail("output", must, output)
     if units == 1 and isinstance(hidden, ReLU) and is_sign and output.ties == "random":
         raise fail("output", "be Sign(ties='zero') for one rectified unit", output)

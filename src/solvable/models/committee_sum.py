@@ -45,6 +45,7 @@ class SumCoordinate(eqx.Module):
     inner: ChainCoordinate
     curve: None = None
     coarse: int = eqx.field(static=True, default=ORDER)
+    rows: int = eqx.field(static=True, default=16)
 
     def order_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> ChainOrder:
         """Order parameters of the sum at ln q_hat."""
