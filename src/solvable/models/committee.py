@@ -85,9 +85,9 @@ class Committee(
     """y = output(sum_l hidden(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K hidden units.
 
     The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with another's;
-    with the eigenvalues q_+ = q_0 + (K - 1) q_1, q_- = q_0 - q_1 of q, state evolution is q_hat = alpha
-    snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input (Aubin
-    et al. 2018)
+    with the eigenvalues q_+ = q_0 + (K - 1) q_1, q_- = q_0 - q_1 of q, state evolution is q_hat =
+    alpha snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input
+    (Aubin et al. 2018)
 
         f = extr { sum_a [-q_a q_hat_a / 2] + psi(q_hat) + alpha Psi(q) }.
 

@@ -309,11 +309,12 @@ def noisy_sum(hidden: AbstractFunctionChannel, delta: Any, rho: float) -> Abstra
     wide = (rho / noise) ** 0.5
     low, high = (float(x) for x in hidden.evaluate(_REACH * rho**0.5 * jnp.array([-1.0, 1.0])))
     if isinstance(hidden, ReLU):
-        return RectifiedLabels(delta, _rounded(_PER_NOISE * (_REACH * 2**0.5 * wide + 14)))
+        outputs = _rounded(_PER_NOISE * (_REACH * 2**0.5 * wide + 14))
+        return RectifiedLabels(delta=delta, outputs=outputs)
     outputs = _rounded(_PER_NOISE * (2 * (high - low) / noise**0.5 + 14))
     slope = float(jax.grad(hidden.evaluate)(0.0))
     fields = _rounded(_PER_WIDTH * (1 / _FINEST + 2 * (slope * wide) ** 2) ** 0.5)
-    return SmoothLabels(hidden, delta, outputs, fields)
+    return SmoothLabels(hidden=hidden, delta=delta, outputs=outputs, fields=fields)
 
 
 def _rounded(count: float) -> int:
