@@ -81,6 +81,17 @@ def test_finer_grids_change_nothing(labels):
         assert float(fine.square) == pytest.approx(square + 0.3, abs=1e-7)
 
 
+def test_a_sum_of_fields_that_is_all_but_known():
+    """Across the change from a grid to nodes around every mean: Psi goes on as snr_+ says."""
+    labels, V = numeric(noisy_sum(sv.Erf(), 0.3, 1.0)), jnp.array([0.0236, 0.3])
+    move = jnp.array([4e-4, 0.0])
+    low, here, high = (moments(labels, 1 - V + s * move, V - s * move) for s in (-1, 0, 1))
+    slope = (float(high.potential) - float(low.potential)) / 4e-4
+    assert slope == pytest.approx(float(here.snr[0]), rel=1e-5)
+    tiny = (moments(labels, 1 - v, v) for v in (jnp.array([x, 0.3]) for x in (1e-9, 1e-14)))
+    np.testing.assert_allclose(*(x.snr for x in tiny), rtol=1e-6)
+
+
 def test_linear_units_are_linear():
     """h(z) = z tells of the sum alone: snr_+ = 2 / (2 V_+ + delta)."""
     labels, q = numeric(noisy_sum(sv.Linear(), 0.3, 1.0)), jnp.array([0.6, 0.2])

@@ -37,6 +37,7 @@ _REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _NOISE_REACH = 7.0
 _FINEST = 0.03  # variance across that grids resolve, where rho is 1
 _PER_NOISE, _PER_WIDTH = 1.4, 16.0  # nodes of y in sqrt(delta); of z in a width, times its range
+_AROUND, _NARROW = 8, 0.1  # nodes around a mean, for V so small next to the noise's
 _ROWS = 8  # values of omega_+ at once
 _QUADRANTS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
 _MANY = 3  # times as many nodes along, where those across are one
@@ -122,10 +123,6 @@ class AbstractNoisySum(AbstractLabels):
         """Few: a point takes some hundredths of a second."""
         return 4
 
-    def finest(self) -> tuple[float, float]:
-        """Until grids of z, or of omega, are too coarse."""
-        return _FINEST / _MANY**2, _FINEST
-
     def known(self, rho: Any) -> KnownLabels:
         """The noise alone is left."""
         return KnownLabels(-normal_entropy(jnp.asarray(self.delta)), self.delta, sharp=False)
@@ -178,25 +175,42 @@ class SmoothLabels(AbstractNoisySum):
         rho: Float[Array, ""],
         nodes: int,
     ) -> Likelihoods:
-        count = _finer(self.fields, nodes)
-        plus, minus = (
-            jnp.linspace(-_REACH, _REACH, 2 * (n // 2) + 1) * jnp.sqrt(rho)
-            for n in (_MANY * count, count)
-        )
-        middle = minus.shape[0] // 2
-        right = minus[middle:]  # the sum of the units is even in z_-
+        plus, weight, slope = self._along(along, V[0], rho, nodes)
+        half = _finer(self.fields, nodes) // 2
+        minus = jnp.linspace(-_REACH, _REACH, 2 * half + 1) * jnp.sqrt(rho)
+        right = minus[half:]  # the sum of the units is even in z_-
         first, second = (plus[:, None] + right) / np.sqrt(2), (plus[:, None] - right) / np.sqrt(2)
         total = self.hidden.evaluate(first) + self.hidden.evaluate(second)
         density = jnp.exp(log_normal(y - total[..., None], jnp.asarray(self.delta)))
 
         def folded(x: Array) -> Array:
-            return x[:, middle:].at[:, 1:].add(x[:, middle - 1 :: -1])
+            return x[:, half:].at[:, 1:].add(x[:, half - 1 :: -1])
 
-        weight, slope = _kernel(plus, along, V[0])
         inner, tilt = (folded(x) for x in _kernel(minus, across, V[1]))
         seen, tilted = (jnp.einsum("mb,aby->amy", x, density) for x in (inner, tilt))
         pairs = ((weight, seen), (slope, seen), (weight, tilted))
         return Likelihoods(*(jnp.einsum("na,amy->nmy", a, b) for a, b in pairs))
+
+    def _along(self, omega: Array, V: Array, rho: Array, nodes: int) -> tuple[Array, Array, Array]:
+        """Nodes of z_+, weights for every omega_+ and their slopes.
+
+        A uniform grid, or where V is too small for it a few nodes around every omega_+.
+        """
+        count, few = len(omega), _AROUND
+        size = max(2 * (_MANY * _finer(self.fields, nodes) // 2) + 1, few * count)
+        grid = jnp.linspace(-_REACH, _REACH, size) * jnp.sqrt(rho)
+        xi, share = np.polynomial.hermite_e.hermegauss(few)
+        share = share / share.sum()
+        padding = size - few * count
+        around = (jnp.asarray(omega)[:, None] + jnp.sqrt(V) * xi).ravel()
+        blocks = [np.kron(np.eye(count), x) for x in (share, share * xi)]
+        weight, tilt = (np.pad(x, ((0, 0), (0, padding))) for x in blocks)
+        near = jnp.pad(around, (0, padding)), weight, tilt / jnp.sqrt(V)
+        steep = 2 * jax.grad(self.hidden.evaluate)(0.0) ** 2 / self.delta
+        far = (grid, *_kernel(grid, jnp.asarray(omega), V))
+        narrow = V * steep < _NARROW
+        plus, weight, slope = (jnp.where(narrow, a, b) for a, b in zip(near, far, strict=True))
+        return plus, weight, slope
 
     def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
         ends = self.hidden.evaluate(_REACH * jnp.sqrt(rho) * np.array([-1.0, 1.0]))
@@ -204,6 +218,10 @@ class SmoothLabels(AbstractNoisySum):
 
     def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
         return trapezoid(_finer(self.fields // (6 if half else 3), nodes), _REACH, half)
+
+    def finest(self) -> tuple[float, float]:
+        """Any V_+; V_- until the grid across is too coarse."""
+        return 0.0, _FINEST
 
 
 class RectifiedLabels(AbstractNoisySum):
@@ -244,6 +262,10 @@ class RectifiedLabels(AbstractNoisySum):
 
     def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
         return line(nodes, half)
+
+    def finest(self) -> tuple[float, float]:
+        """Until panels of omega are too coarse for the kinks, or z given y too correlated."""
+        return _FINEST / _MANY**2, _FINEST
 
 
 def _quadrant(
