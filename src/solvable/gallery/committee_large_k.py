@@ -111,7 +111,7 @@ def _run(
         informed = model.informed_start(instance, start, fold(key, "beside"))
     # beside the teacher undamped steps overshoot at this size; a plateau is reached sooner
     steps = settings["max_steps"] if start is not None else settings["max_steps"] // 2
-    options = dict(damping=0.5, tolerance=1e-3, max_steps=steps)
+    options: dict[str, Any] = dict(damping=0.5, tolerance=1e-3, max_steps=steps)
     outcome = model.solve(instance.data, fold(key, "start"), start=informed, **options)
     return model.measure(outcome, instance)[_NAME], int(np.max(outcome.status))
 

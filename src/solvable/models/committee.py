@@ -12,10 +12,8 @@ from solvable.algorithms import committee_amp
 from solvable.algorithms.committee_amp import Problem, State
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
-from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.messages import SignMessages
-from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
@@ -28,18 +26,32 @@ from solvable.models.base import (
     AbstractMessagePassingModel,
     AbstractThresholdModel,
 )
+from solvable.models.committee_kinds import (
+    Hidden,
+    Output,
+    hidden_unit,
+    labels_of,
+    output_unit,
+    require_solvable,
+)
+from solvable.models.committee_sum import (
+    SumCommittee,
+    channel_of_sum,
+    labels_over_channel,
+    law_of_sum,
+)
 from solvable.models.committee_theory import DistinctCommittee
 from solvable.models.equivalent import AbstractStandInModel
 
 CARD = dict(
     kind="model",
     name="Committee",
-    summary="a committee machine of two hidden units learns from another one",
+    summary="a committee machine of few hidden units learns from another one",
     parameters={
-        "k": "2, the number of hidden units",
+        "k": "an integer >= 1, the number of hidden units",
         "prior": "law of the weights, of mean 0: `Gaussian()`, `Rademacher()` or `Discrete(...)`",
-        "output": "`Sign(ties='zero')` (labels -1, 0, 1) or `Sign(ties='random')`",
-        "hidden": "`Sign()`, the activation of the hidden units",
+        "output": "`Sign(ties='zero')` (labels -1, 0, 1), `Sign(ties='random')` or `Linear(...)`",
+        "hidden": "`Sign()`, `ReLU()`, `Erf()` or `Linear()`, activation of the hidden units",
         "alpha": ">= 0, n / p, samples over inputs",
     },
     observables=[
@@ -70,29 +82,42 @@ class Committee(
     AbstractInstanceModel,
     AbstractMessagePassingModel,
 ):
-    """y = sign(sum_l sign(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K = 2 hidden units.
+    """y = output(sum_l hidden(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K hidden units.
 
-    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with the other's;
-    with the eigenvalues q_+ = q_0 + q_1, q_- = q_0 - q_1 of q, state evolution is q_hat = alpha
-    snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input (Aubin
-    et al. 2018)
+    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with another's;
+    with the eigenvalues q_+ = q_0 + (K - 1) q_1, q_- = q_0 - q_1 of q, state evolution is q_hat =
+    alpha snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input
+    (Aubin et al. 2018)
 
         f = extr { sum_a [-q_a q_hat_a / 2] + psi(q_hat) + alpha Psi(q) }.
 
     On the branch `symmetric`, q_- = 0, units are alike. It is left at the threshold
-    `specialization`. On `specialized` they differ. `algorithmic` and `information_theoretic` are
-    those of perfect recovery, absent where there is none at any finite alpha, as for Gaussian
-    weights. `overlap` is q_0, `mse` rho - q_0, `generalization_error` E (y - E[y | data])^2.
+    `specialization`. On `specialized` they differ: two units from there on, three and more from
+    `spinodal_informed` below it, and best from `information_theoretic` on. Discrete weights are
+    recovered exactly: `information_theoretic` is where that is best, `algorithmic` where message
+    passing does it, which is absent where there is no such alpha, as for Gaussian weights. Theory
+    of more than three units is an average over quasi-random points, whose spread is in the error
+    bounds; that of three and more ends where V_- = 0.03 rho. `overlap` is q_0, `mse` rho - q_0, `generalization_error` E (y - E[y | data])^2.
+
+    Where y depends on the sum of all fields alone, units are always alike: one unit, linear ones,
+    and the sign of two error functions are the linear model (`GLM`) of the sum of the weights,
+    whose thresholds they have. Else K >= 2 with these units:
+
+    - `Sign` under `Sign(ties=...)` or `Linear(delta=...)`, any K;
+    - `ReLU` under `Sign(ties=...)`, which tells whether any is active;
+    - two `ReLU` or `Erf` under `Linear(delta=...)`, delta of at least 1e-3 rho.
 
     Args:
-        k: number of hidden units; 2.
+        k: number of hidden units, K.
         prior: of the weights, of mean 0: `Gaussian`, `Rademacher` or `Discrete`.
-        output: `Sign` with `ties`, the label of units that disagree: "zero" or "random".
-        hidden: `Sign()`.
+        output: `Sign` with `ties`, sign(0), "zero" or "random"; or `Linear`, whose delta is the
+            variance of the noise. The sum is not divided by K.
+        hidden: `Sign()`, `ReLU()`, `Erf()` or `Linear()`, without noise.
         alpha: n / p; may be left unset where swept.
 
     Raises:
-        ValueError: if an argument is out of its domain, or ties are not chosen.
+        ValueError: if an argument is out of its domain, ties are not chosen, or a committee of
+            such units is not solved.
 
     Example:
         >>> import solvable as sv
@@ -107,36 +132,29 @@ class Committee(
         kw_only=True,
         converter=lambda x: supported("prior", instance("prior", x, AbstractPrior, "a prior")),
     )
-    output: Sign = eqx.field(
-        kw_only=True, converter=lambda x: instance("output", x, Sign, "Sign(ties=...)")
-    )
-    hidden: Sign = eqx.field(
-        kw_only=True,
-        default_factory=Sign,
-        converter=lambda x: instance("hidden", x, Sign, "Sign()"),
-    )
+    output: Output = eqx.field(kw_only=True, converter=output_unit)
+    hidden: Hidden = eqx.field(kw_only=True, default_factory=Sign, converter=hidden_unit)
     alpha: Any = parameter("alpha", non_negative, default=UNSET)
 
     def __check_init__(self) -> None:
-        if self.k % 2 == 0 and self.output.ties is None:
-            must = "say what a tie of two signs is, as Sign(ties='zero') or Sign(ties='random')"
-            raise fail("output", must, self.output)
-        for name, sign in (("output", self.output), ("hidden", self.hidden)):
-            if not isinstance(sign.delta, float) or sign.delta != 0:
-                raise fail(name, "have no noise", sign)
+        require_solvable(self.k, self.hidden, self.output, self._rho())
 
     # ---- theory
 
-    def equivalent(self) -> DistinctCommittee:
-        """The model of its fixed points."""
-        return DistinctCommittee(self.prior, self.labels(), self.alpha)
+    def equivalent(self) -> DistinctCommittee | SumCommittee:
+        """The model of its fixed points: a linear one of the sum of all weights, if it is one."""
+        channel = channel_of_sum(self.k, self.hidden, self.output)
+        if channel is None:
+            return DistinctCommittee(self.prior, self.labels(), self.alpha)
+        scale = labels_over_channel(self.hidden, self.output)
+        return SumCommittee(law_of_sum(self.prior, self.k), channel, self.k, scale, self.alpha)
 
     def labels(self) -> AbstractLabels:
-        """The law of the labels."""
-        if self.k == 2:
-            assert self.output.ties is not None
-            return PairOfSigns(self.output.ties)
-        return CountLabels(self.k, "majority", self.output.ties)
+        """The law of the labels, where they depend on more than the sum of all fields."""
+        return labels_of(self.k, self.hidden, self.output, self._rho())
+
+    def _rho(self) -> float:
+        return float(self.prior.second_moment())
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]
@@ -144,7 +162,10 @@ class Committee(
         """`specialization`, where units that are alike are left; perfect recovery or nothing."""
         own = {"specialization": replace(found["weak_recovery"], name="specialization")}
         own["weak_recovery"] = absent("weak_recovery")
-        if not self.equivalent().is_discrete():
+        equivalent = self.equivalent()
+        if isinstance(equivalent, SumCommittee):
+            return own | {"specialization": absent("specialization")}
+        if not equivalent.is_discrete():
             own["algorithmic"] = absent("algorithmic")
             if self.k == 2:
                 own["information_theoretic"] = absent("information_theoretic")
@@ -207,6 +228,14 @@ class Committee(
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, SignMessages]:
+        if not isinstance(self.hidden, Sign) or not isinstance(self.output, Sign):
+            must = "be Sign() under the output Sign(...) where instances are drawn or solved"
+            raise fail("hidden", must, self.hidden)
+        if self.k == 1:
+            must = (
+                "be at least 2 where instances are drawn or solved; GLM is the model of one unit"
+            )
+            raise fail("k", must, self.k)
         return self.prior, SignMessages(self.k, self.output.ties or "zero")
 
     def _problem(self, data: Data) -> Problem:

@@ -290,8 +290,9 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
         )
 
     def is_discrete(self) -> bool:
-        """Whether weights have finitely many values."""
-        return bool(np.isfinite(float(numeric(self.prior).entropy())))
+        """Whether weights have finitely many values, and labels that tell all of them apart."""
+        sharp = self.labels.known(self.prior.second_moment()).sharp
+        return sharp and bool(np.isfinite(float(numeric(self.prior).entropy())))
 
     def end_free_entropy(
         self, place: str, scales: Float[np.ndarray, " n"]

@@ -43,10 +43,12 @@ class KnownLabels(NamedTuple):
     Attributes:
         potential: Psi.
         error: E (y - E y)^2, of their own noise.
+        sharp: whether they jump somewhere, so that ever closer guesses are told apart.
     """
 
     potential: Any
     error: Any
+    sharp: bool = True
 
 
 class AbstractLabels(Specification):
