@@ -97,7 +97,8 @@ class Committee(
     recovered exactly: `information_theoretic` is where that is best, `algorithmic` where message
     passing does it, which is absent where there is no such alpha, as for Gaussian weights. Theory
     of more than three units is an average over quasi-random points, whose spread is in the error
-    bounds; that of three and more ends where V_- = 0.03 rho. `overlap` is q_0, `mse` rho - q_0, `generalization_error` E (y - E[y | data])^2.
+    bounds; that of three and more ends where V_- = 0.03 rho. `overlap` is q_0, `mse` rho - q_0,
+    `generalization_error` E (y - E[y | data])^2.
 
     Where y depends on the sum of all fields alone, units are always alike: one unit, linear ones,
     and the sign of two error functions are the linear model (`GLM`) of the sum of the weights,
