@@ -32,6 +32,7 @@ from solvable.models.committee_kinds import (
     hidden_unit,
     labels_of,
     output_unit,
+    require_signs,
     require_solvable,
 )
 from solvable.models.committee_sum import (
@@ -225,6 +226,7 @@ class Committee(
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, PairOfSigns]:
+        require_signs(self.k, self.hidden, self.output)
         return self.prior, self.labels()
 
     def _problem(self, data: Data) -> Problem:
