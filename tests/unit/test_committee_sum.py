@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import solvable as sv
+from solvable.core.randomness import key_for
 from solvable.models.committee_sum import law_of_sum
 
 SKEWED = sv.Discrete(values=[-1.0, 0.5], probabilities=[1 / 3, 2 / 3])
@@ -131,3 +132,17 @@ def test_what_is_refused(arguments, match):
     settings = dict(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero")) | arguments
     with pytest.raises(ValueError, match=match):
         sv.Committee(**settings)
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (dict(k=1), "`k` must be at least 2 for instances"),
+        (dict(k=2, hidden=sv.Erf()), "`hidden` must be Sign"),
+        (dict(k=2, output=sv.Linear()), "`output` must be Sign"),
+    ],
+)
+def test_instances_are_of_signs(arguments, match):
+    settings = dict(prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=1.0) | arguments
+    with pytest.raises(ValueError, match=match):
+        sv.Committee(**settings).sample(key_for(0, "test"), 10)

@@ -16,7 +16,7 @@ from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.messages import SignMessages
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
-from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
+from solvable.core.arguments import UNSET, instance, integer, non_negative, parameter
 from solvable.core.instance import Data, Instance
 from solvable.core.specification import numeric
 from solvable.core.thresholds import Threshold, absent
@@ -32,6 +32,7 @@ from solvable.models.committee_kinds import (
     hidden_unit,
     labels_of,
     output_unit,
+    require_signs,
     require_solvable,
 )
 from solvable.models.committee_sum import (
@@ -229,15 +230,8 @@ class Committee(
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, SignMessages]:
-        if not isinstance(self.hidden, Sign) or not isinstance(self.output, Sign):
-            must = "be Sign() under the output Sign(...) where instances are drawn or solved"
-            raise fail("hidden", must, self.hidden)
-        if self.k == 1:
-            must = (
-                "be at least 2 where instances are drawn or solved; GLM is the model of one unit"
-            )
-            raise fail("k", must, self.k)
-        return self.prior, SignMessages(self.k, self.output.ties or "zero")
+        ties = require_signs(self.k, self.hidden, self.output)
+        return self.prior, SignMessages(self.k, ties)
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

@@ -90,3 +90,23 @@ def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstrac
         assert output.ties is not None
         return PairOfSigns(ties=output.ties)
     return CountLabels(units, "majority", output.ties)
+
+
+def require_signs(units: int, hidden: Hidden, output: Output) -> str:
+    """What sign(0) is in a committee whose instances can be drawn and solved: signs under a sign.
+
+    Args:
+        units: K.
+        hidden: as `hidden_unit` lets pass.
+        output: as `output_unit` lets pass.
+
+    Raises:
+        ValueError: if it is another one.
+    """
+    if units < 2:
+        raise fail("k", "be at least 2 for instances; one unit is a `GLM`", units)
+    if not isinstance(hidden, Sign):
+        raise fail("hidden", "be Sign() for instances and message passing", hidden)
+    if not isinstance(output, Sign):
+        raise fail("output", "be Sign(ties=...) for instances and message passing", output)
+    return output.ties or "zero"  # odd numbers of signs have no ties

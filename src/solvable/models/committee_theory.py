@@ -265,7 +265,10 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
         curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
         problem = CommitteeCoordinate(bare, curve, self.labels.rows())
         levels = equations(problem, np.asarray(curve.points)[:count], ORDER // 2)[:, -1]
-        if levels[-1] < high and scale_range != scalar.WIDEST:
+        # discrete weights turn back before: all that is beyond is their recovery
+        lost = bool(float(_placed(bare, curve.points[count - 1])[1]) < finest)
+        rises = levels[-1] > levels[-2]
+        if lost and rises and levels[-1] < high and scale_range != scalar.WIDEST:
             most = np.exp(levels[-1])
             must = f"be at most {most:.3g}, up to where averages are resolved for {self.labels}"
             raise fail("alpha", must, scale_range[1])
