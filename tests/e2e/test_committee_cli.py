@@ -18,6 +18,13 @@ def test_a_curve_has_branches_of_its_own(answer):
     assert branches["symmetric"]["overlap_off_diagonal"][0] == pytest.approx(0.23995, abs=1e-5)
 
 
+def test_message_passing_beside_theory(answer):
+    run = ["experiment", SPEC, "--over", "alpha=1,5", "--size", "300", "--instances", "2"]
+    amp = answer(*run)["experiment"]["amp"]
+    assert amp["status"] == ["converged", "converged"]
+    assert amp["overlap_diagonal"]["mean"] == pytest.approx([0.24, 0.896], abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("spec", "named"),
     [

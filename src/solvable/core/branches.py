@@ -25,7 +25,7 @@ from scipy.interpolate import CubicSpline
 from solvable.core.parallel import in_threads
 from solvable.core.quadrature import ORDER
 
-_CHUNK, _LARGE_CHUNK = 16, 512
+ROWS, _LARGE_CHUNK = 16, 512
 _MANY = 192
 _SPACING = 0.25
 # ln q_hat. Without noise y - omega is known to 1e-16 and varies on sqrt V: beyond V = 3e-14 the
@@ -70,11 +70,12 @@ class ScalarProblem(Protocol):
     """One coordinate along the fixed points of a model, which are points of n dimensions.
 
     Where n = 1 the coordinate is the point itself; else `curve` turns it into one. `coarse` is the
-    number of quadrature nodes a panel of its table.
+    number of quadrature nodes a panel of its table, and `rows` that of points evaluated at once.
     """
 
     curve: Any
     coarse: int
+    rows: int
 
     def level_at(self, x: Float[Array, ""], nodes: int) -> Float[Array, ""]:
         """h, the ln of the scale at which x is a fixed point; `nodes` quadrature nodes a panel."""
@@ -91,10 +92,10 @@ def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
 
 
 def pointwise(function: Any, *columns: Float[Array, " n"]) -> Any:
-    """A function of scalars at every row, `_CHUNK` at a time: nested quadratures stay small."""
-    if len(columns[0]) <= _CHUNK:
+    """A function of scalars at every row, `ROWS` at a time: nested quadratures stay small."""
+    if len(columns[0]) <= ROWS:
         return jax.vmap(function)(*columns)
-    return jax.lax.map(lambda row: function(*row), columns, batch_size=_CHUNK)
+    return jax.lax.map(lambda row: function(*row), columns, batch_size=ROWS)
 
 
 def level(model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER) -> Float[np.ndarray, " n"]:
@@ -105,16 +106,19 @@ def level(model: Any, x: Float[np.ndarray, " n"], nodes: int = ORDER) -> Float[n
         x: values of ln q_hat.
         nodes: quadrature nodes a panel.
     """
-    return in_chunks(lambda part: _level(model, part, nodes), x)[0]
+    return in_chunks(lambda part: _level(model, part, nodes), x, rows=model.rows)[0]
 
 
-def in_chunks(function: Any, *columns: Float[np.ndarray, " n"]) -> list[np.ndarray]:
+def in_chunks(
+    function: Any, *columns: Float[np.ndarray, " n"], rows: int = ROWS
+) -> list[np.ndarray]:
     """The leaves of a jitted function of equally long columns, applied in padded chunks.
 
-    Chunks have one of two sizes, so that two programs serve every length.
+    Chunks have one of two sizes, so that two programs serve every length; fewer `rows` than usual
+    are for functions so expensive that none should be computed in vain.
     """
     count = len(columns[0])
-    size = _CHUNK if count <= _MANY else _LARGE_CHUNK
+    size = rows if count <= _MANY or rows < ROWS else _LARGE_CHUNK
 
     def chunk(start: int) -> list[np.ndarray]:
         parts = [np.asarray(c[start : start + size], dtype=float) for c in columns]

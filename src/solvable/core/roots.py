@@ -68,7 +68,7 @@ def guess_roots(table: Scan, scales: Float[np.ndarray, " n"]) -> Roots:
     index, x, _, _, slope, stable = _all_starts(table, np.log(np.asarray(scales, dtype=float)))
     point = x[:, None]
     if table.model.curve is not None:
-        point = in_chunks(lambda part: _guesses(table.model, part), x)[0]
+        point = in_chunks(lambda part: _guesses(table.model, part), x, rows=table.model.rows)[0]
     unknown = np.full(len(x), np.nan)
     none = np.zeros(len(x), dtype=int)
     return Roots(index, x, point, stable, slope, unknown, np.full_like(point, np.nan), none)
@@ -179,7 +179,7 @@ def _equations(problem: Any, point: Float[Array, "n m"], nodes: int) -> Float[Ar
 
 def equations(problem: Any, point: np.ndarray, nodes: int = ORDER) -> np.ndarray:
     """`equations_at` at many points."""
-    return in_chunks(lambda part: _equations(problem, part, nodes), point)[0]
+    return in_chunks(lambda part: _equations(problem, part, nodes), point, rows=problem.rows)[0]
 
 
 def _solve(
@@ -190,7 +190,7 @@ def _solve(
     The table ends every guess close to its root; a point that does not settle keeps its residual.
     The last steps use finer quadratures, and the length of the last bounds the error.
     """
-    point, inverse = in_chunks(lambda part: _guesses(problem, part), x)
+    point, inverse = in_chunks(lambda part: _guesses(problem, part), x, rows=problem.rows)
     residual, steps = np.full(len(x), np.inf), np.zeros(len(x), dtype=int)
     goal = np.zeros_like(point)
     goal[:, -1] = targets

@@ -1,5 +1,6 @@
 """Gaussian tails in log space, accurate in every regime (tested against mpmath)."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import erf, erfc, ndtr
 from jax.scipy.special import erfcx as _jax_erfcx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 
 LOG_SQRT_2PI = float(0.5 * np.log(2 * np.pi))
 SQRT_2 = float(np.sqrt(2.0))
@@ -342,10 +343,17 @@ _SPREAD: Final = (
 def bivariate_normal_cdf(
     h: Float[Array, "..."], k: Float[Array, "..."], r: Float[Array, ""], nodes: int = 24
 ) -> Float[Array, "..."]:
-    """P(x < h, y < k) of standard normal variables of correlation r, |r| < 1.
+    """P(x < h, y < k) of standard normal variables of correlation r, |r| < 1."""
+    return ndtr(h) * ndtr(k) + bivariate_normal_excess(h, k, r, nodes)
 
-    Phi(h) Phi(k) plus the integral over the correlation up to r of the joint density at (h, k)
-    (Plackett 1954), by Gauss-Legendre nodes in its arcsine, closer where that ends.
+
+def bivariate_normal_excess(
+    h: Float[Array, "..."], k: Float[Array, "..."], r: Float[Array, ""], nodes: int = 24
+) -> Float[Array, "..."]:
+    """P(x < h, y < k) - Phi(h) Phi(k) of standard normal variables of correlation r, |r| < 1.
+
+    The integral over the correlation up to r of the joint density at (h, k) (Plackett 1954), by
+    Gauss-Legendre nodes in its arcsine, closer where that ends. It is the same at (-h, -k).
     """
     x, weight = np.polynomial.legendre.leggauss(nodes)
     left = 0.5 * (1 - x)
@@ -355,7 +363,7 @@ def bivariate_normal_cdf(
     h, k = jnp.broadcast_arrays(h, k)
     a, b = h[..., None], k[..., None]
     density = jnp.exp(-0.5 * ((a - b * sine) / cosine) ** 2 - 0.5 * b**2)
-    return ndtr(h) * ndtr(k) + density @ part / (2 * np.pi)
+    return density @ part / (2 * np.pi)
 
 
 def hermite(x: Any, degree: int) -> Any:
@@ -370,3 +378,32 @@ def hermite(x: Any, degree: int) -> Any:
     for n in range(1, degree):
         found.append((x * found[n] - n**0.5 * found[n - 1]) / (n + 1) ** 0.5)
     return xp.stack(found[: degree + 1])
+
+
+def complex_normal_cdf(z: Complex[Array, "..."]) -> Complex[Array, "..."]:
+    """Phi(x + iy) exp(-y^2 / 2): the normal distribution function in the complex plane, damped.
+
+    Phi(z) = erfc(-z / sqrt(2)) / 2 and erfc(s) = exp(-s^2) w(is), where w is the Faddeeva
+    function by Weideman's rational approximation (1994), whose error is of order 1e-13.
+    """
+    x, y = -jnp.abs(z.real), jnp.where(z.real > 0, -z.imag, z.imag)
+    s = -(x + 1j * y) / SQRT_2
+    coefficients, scale = _weideman()
+    ratio = (scale - s) / (scale + s)
+    total = jnp.full_like(ratio, coefficients[0])
+    for coefficient in coefficients[1:]:  # written out, one pass through memory
+        total = total * ratio + coefficient
+    w = 2 * total / (scale + s) ** 2 + 1 / (np.sqrt(np.pi) * (scale + s))
+    left = 0.5 * jnp.exp(-0.5 * x**2 - 1j * x * y) * w
+    return jnp.where(z.real > 0, jnp.exp(-0.5 * y**2) - left, left)
+
+
+@lru_cache
+def _weideman(terms: int = 36) -> tuple[np.ndarray, float]:
+    """Coefficients, highest first, of Weideman's polynomial, and his scale L."""
+    scale = float(np.sqrt(terms / np.sqrt(2)))
+    theta = np.arange(-2 * terms + 1, 2 * terms) * np.pi / (2 * terms)
+    t = scale * np.tan(theta / 2)
+    values = np.concatenate([[0.0], np.exp(-(t**2)) * (scale**2 + t**2)])
+    found = np.real(np.fft.fft(np.fft.fftshift(values))) / (4 * terms)
+    return found[terms:0:-1], scale

@@ -41,6 +41,7 @@ from solvable.bricks.priors.vectors import AbstractUnitLaw, AbstractVectorPrior
 from solvable.core.branches import (
     HIGHEST,
     LOWEST,
+    ROWS,
     TRIVIAL_LOWEST,
     Limits,
     uniform_table,
@@ -73,6 +74,7 @@ class ChainCoordinate(eqx.Module):
     model: "AbstractChainModel"
     curve: Curve | None
     coarse: int = eqx.field(static=True)
+    rows: int = eqx.field(static=True, default=ROWS)
 
     def order_at(self, point: Float[Array, " L"], nodes: int = ORDER) -> ChainOrder:
         """Order parameters at ln q_hat of every layer."""

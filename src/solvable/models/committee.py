@@ -1,45 +1,58 @@
 """The committee machine: a two-layer network of few hidden units learns from another one."""
 
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
-from scipy.optimize import brentq
+from jaxtyping import Float, PRNGKeyArray
 
+from solvable.algorithms import committee_amp
+from solvable.algorithms.committee_amp import Problem, State
+from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
-from solvable.bricks.committee.pairs_of_signs import LabelMoments, PairOfSigns
-from solvable.bricks.committee.weights import WeightMoments, supported, weight_moments
+from solvable.bricks.committee.labels import AbstractLabels
+from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
-from solvable.core.arguments import UNSET, fail, instance, integer, non_negative, parameter
-from solvable.core.branches import HIGHEST, Limits, Scan, level, pointwise, uniform_table
-from solvable.core.continuation import Curve, corrected, trace, with_jacobian
-from solvable.core.fixed_points import FixedPoint
-from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.specification import inject, numeric
+from solvable.core.arguments import UNSET, instance, integer, non_negative, parameter
+from solvable.core.instance import Data, Instance
+from solvable.core.specification import numeric
 from solvable.core.thresholds import Threshold, absent
-from solvable.models import scalar
+from solvable.models import committee_instances
 from solvable.models.base import (
-    AbstractBranchNamesModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
     AbstractThresholdModel,
 )
-from solvable.models.one_number import AbstractOneNumberModel, AbstractSamplesModel, LogCoordinate
+from solvable.models.committee_kinds import (
+    Hidden,
+    Output,
+    hidden_unit,
+    labels_of,
+    output_unit,
+    require_signs,
+    require_solvable,
+)
+from solvable.models.committee_sum import (
+    SumCommittee,
+    channel_of_sum,
+    labels_over_channel,
+    law_of_sum,
+)
+from solvable.models.committee_theory import DistinctCommittee
+from solvable.models.equivalent import AbstractStandInModel
 
 CARD = dict(
     kind="model",
     name="Committee",
-    summary="a committee machine of two hidden units learns from another one",
+    summary="a committee machine of few hidden units learns from another one",
     parameters={
-        "k": "2, the number of hidden units",
+        "k": "an integer >= 1, the number of hidden units",
         "prior": "law of the weights, of mean 0: `Gaussian()`, `Rademacher()` or `Discrete(...)`",
-        "output": "`Sign(ties='zero')` (labels -1, 0, 1) or `Sign(ties='random')`",
-        "hidden": "`Sign()`, the activation of the hidden units",
+        "output": "`Sign(ties='zero')` (labels -1, 0, 1), `Sign(ties='random')` or `Linear(...)`",
+        "hidden": "`Sign()`, `ReLU()`, `Erf()` or `Linear()`, activation of the hidden units",
         "alpha": ">= 0, n / p, samples over inputs",
     },
     observables=[
@@ -63,199 +76,50 @@ CARD = dict(
     references=["aubin2018"],
 )
 
-_UNITS = 2
-_NODES, _COARSE = 8, 6  # a panel reach 1e-11 and 1e-8
-_DARK = 1e-9  # q_hat_- of units that are all but alike
-_LOWEST = -16.0
-_MARGIN = 0.5
-_PLACES = np.linspace(-9.0, 14.0, 93)  # ln q_hat_+ where specialization may begin
 
+class Committee(
+    AbstractStandInModel,
+    AbstractThresholdModel,
+    AbstractInstanceModel,
+    AbstractMessagePassingModel,
+):
+    """y = output(sum_l hidden(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K hidden units.
 
-class CommitteeOrder(NamedTuple):
-    """Overlaps of interchangeable units, by their eigenvalues along (1, 1) and (1, -1).
-
-    Attributes:
-        q_hat: the precision with which weights are seen.
-        overlap: q_0 + q_1 and q_0 - q_1.
-        variance: rho - overlap, without subtraction.
-        potential: E ln Z of the weights - sum q q_hat / 2.
-    """
-
-    q_hat: Float[Array, " 2"]
-    overlap: Float[Array, " 2"]
-    variance: Float[Array, " 2"]
-    potential: Float[Array, ""]
-
-    def both(self, name: str) -> Float[Array, " 2"]:
-        """An entry."""
-        return getattr(self, name)
-
-
-class CommitteeCoordinate(eqx.Module):
-    """Arclength along the fixed points whose units differ, from where they are alike."""
-
-    model: "Committee"
-    curve: Curve
-    coarse: int = eqx.field(static=True, default=_COARSE)
-
-    def order_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> CommitteeOrder:
-        """Order parameters at ln q_hat."""
-        return self.model.order_at(point, _fewer(nodes))
-
-    def equations_at(self, point: Float[Array, " 2"], nodes: int = ORDER) -> Float[Array, " 2"]:
-        """By how much the ratios q_hat / snr of both eigenvalues differ, and their level."""
-        return self.model.closure(point, _fewer(nodes))
-
-    def level_at(self, x: Float[Array, ""], nodes: int = ORDER) -> Float[Array, ""]:
-        """ln of the alpha at which this point is a fixed point."""
-
-        def gap(nodes: int) -> Any:
-            return lambda point: self.equations_at(point, nodes)[:1]
-
-        point = corrected(gap(nodes), gap(_COARSE), self.curve, x)
-        return self.equations_at(point, nodes)[1]
-
-
-def _fewer(nodes: int) -> int:
-    """Nodes a panel of nested quadratures."""
-    return {ORDER: _NODES, FINE_ORDER: _NODES + 3}.get(nodes, max(nodes // 2, _COARSE))
-
-
-class AbstractCommittee(AbstractSamplesModel):
-    """What fixed points of a committee have in common, whether its units are alike or not."""
-
-    @abstractmethod
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        """The prior of the weights, the law of the labels, and alpha."""
-
-    @abstractmethod
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        """What labels tell at these overlaps."""
-
-    def order_at(self, point: Float[Array, " 2"], nodes: int) -> CommitteeOrder:
-        """Order parameters at ln q_hat."""
-        q_hat = jnp.exp(point)
-        found: WeightMoments = weight_moments(self.parts()[0], q_hat, nodes)
-        return CommitteeOrder(q_hat, *found)
-
-    def update(self, order: CommitteeOrder) -> CommitteeOrder:
-        """One step of state evolution, q_hat = alpha snr."""
-        snr = self.labels_at(order, _NODES).snr
-        return self.order_at(jnp.log(self.parts()[2] * snr), _NODES)
-
-    def free_entropy(
-        self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
-    ) -> Float[Array, ""]:
-        """E ln Z per input, of the weights of both units."""
-        labels = self.labels_at(order, _fewer(nodes))
-        return order.potential + copies * self.parts()[2] * labels.potential
-
-    def observables(self, order: CommitteeOrder, copies: Any = 1.0) -> dict[str, Array]:
-        """Overlaps, errors, free entropy and information."""
-        labels, alpha = self.labels_at(order, _NODES), copies * self.parts()[2]
-        plus, minus = order.overlap
-        free_entropy = order.potential + alpha * labels.potential
-        return {
-            "overlap": 0.5 * (plus + minus),
-            "mse": 0.5 * jnp.sum(order.variance),
-            "overlap_diagonal": 0.5 * (plus + minus),
-            "overlap_off_diagonal": 0.5 * (plus - minus),
-            "free_entropy": free_entropy,
-            "mutual_information": alpha * known_potential(self.parts()[1]) - free_entropy,
-            "generalization_error": labels.square - labels.predicted,
-        }
-
-    def starts(self) -> dict[str, CommitteeOrder]:
-        """Units that know little and differ a little, and units that are all but known."""
-        starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
-        return {name: self.order_at(jnp.log(jnp.array(q)), _NODES) for name, q in starts.items()}
-
-
-class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):
-    """A committee whose units are alike: q_0 = q_1, and a field that both see.
-
-    Args:
-        prior: of the weights.
-        labels: their law.
-        alpha: samples over inputs.
-    """
-
-    prior: AbstractPrior
-    labels: PairOfSigns
-    alpha: Any
-
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        return self.prior, self.labels, self.alpha
-
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        V = jnp.stack([order.variance[0], self.prior.second_moment()])
-        return self.labels.symmetric_moments(order.overlap[0], V, nodes)
-
-    def order_of(self, q_hat: Float[Array, ""], nodes: int) -> CommitteeOrder:
-        """Order parameters at q_hat_+."""
-        return self.order_at(jnp.stack([jnp.log(q_hat), jnp.log(_DARK**2)]), nodes)
-
-    def level(self, order: CommitteeOrder, nodes: int) -> Float[Array, ""]:
-        """ln of alpha = q_hat_+ / snr_+."""
-        return jnp.log(order.q_hat[0]) - jnp.log(self.labels_at(order, nodes).snr[0])
-
-    def coordinate(
-        self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[LogCoordinate, np.ndarray, np.ndarray]:
-        """ln q_hat_+; q_hat_+ / alpha is of order one at small alpha and rises slowly."""
-        problem = LogCoordinate(numeric(self))
-        low, high = np.log(scale_range[0]) - 3.0, 2 * np.log(scale_range[1]) + 6.0
-        return problem, *uniform_table(problem, low, min(high, HIGHEST), problem.coarse)
-
-    def limits(self) -> Limits:
-        """Labels always tell something; nothing is ever recovered."""
-        return Limits(False, np.nan, 0.0, False, np.nan, np.nan, np.inf)
-
-    def end_free_entropy(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> Float[np.ndarray, " n"]:
-        """No end is a fixed point."""
-        return np.full(len(scales), -np.inf)
-
-    def end_observables(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """No end is a fixed point."""
-        return {}
-
-    def opening(self, x: Float[Array, ""], nodes: int) -> Float[Array, ""]:
-        """ln of alpha at a point, less ln of that above which units that differ grow apart."""
-        dark = jnp.log(jnp.asarray(_DARK))
-        order = self.order_at(jnp.stack([x, dark]), nodes)
-        V = jnp.stack([order.variance[0], self.prior.second_moment()])
-        slope = self.labels.opening(order.overlap[0], V, nodes)
-        return self.level(order, nodes) + jnp.log(slope * order.overlap[1] / _DARK)
-
-
-class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesModel):
-    """y = sign(sum_l sign(w_l . x)), n = alpha p samples, x ~ N(0, 1 / p), K = 2 hidden units.
-
-    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with the other's;
-    with the eigenvalues q_+ = q_0 + q_1, q_- = q_0 - q_1 of q, state evolution is q_hat = alpha
-    snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input (Aubin
-    et al. 2018)
+    The order parameter is the overlap q_0 of a unit with its teacher's and q_1 with another's;
+    with the eigenvalues q_+ = q_0 + (K - 1) q_1, q_- = q_0 - q_1 of q, state evolution is q_hat =
+    alpha snr(q), q = q(q_hat), whose stationary points are those of the free entropy per input
+    (Aubin et al. 2018)
 
         f = extr { sum_a [-q_a q_hat_a / 2] + psi(q_hat) + alpha Psi(q) }.
 
     On the branch `symmetric`, q_- = 0, units are alike. It is left at the threshold
-    `specialization`. On `specialized` they differ. `algorithmic` and `information_theoretic` are
-    those of perfect recovery, absent where there is none at any finite alpha, as for Gaussian
-    weights. `overlap` is q_0, `mse` rho - q_0, `generalization_error` E (y - E[y | data])^2.
+    `specialization`. On `specialized` they differ: two units from there on, three and more from
+    `spinodal_informed` below it, and best from `information_theoretic` on. Discrete weights are
+    recovered exactly: `information_theoretic` is where that is best, `algorithmic` where message
+    passing does it, which is absent where there is no such alpha, as for Gaussian weights. Theory
+    of more than three units is an average over quasi-random points, whose spread is in the error
+    bounds; that of three and more ends where V_- = 0.03 rho. `overlap` is q_0, `mse` rho - q_0,
+    `generalization_error` E (y - E[y | data])^2.
+
+    Where y depends on the sum of all fields alone, units are always alike: one unit, linear ones,
+    and the sign of two error functions are the linear model (`GLM`) of the sum of the weights,
+    whose thresholds they have. Else K >= 2 with these units:
+
+    - `Sign` under `Sign(ties=...)` or `Linear(delta=...)`, any K;
+    - `ReLU` under `Sign(ties=...)`, which tells whether any is active;
+    - two `ReLU` or `Erf` under `Linear(delta=...)`, delta of at least 1e-3 rho.
 
     Args:
-        k: number of hidden units; 2.
+        k: number of hidden units, K.
         prior: of the weights, of mean 0: `Gaussian`, `Rademacher` or `Discrete`.
-        output: `Sign` with `ties`, the label of units that disagree: "zero" or "random".
-        hidden: `Sign()`.
+        output: `Sign` with `ties`, sign(0), "zero" or "random"; or `Linear`, whose delta is the
+            variance of the noise. The sum is not divided by K.
+        hidden: `Sign()`, `ReLU()`, `Erf()` or `Linear()`, without noise.
         alpha: n / p; may be left unset where swept.
 
     Raises:
-        ValueError: if an argument is out of its domain, or ties are not chosen.
+        ValueError: if an argument is out of its domain, ties are not chosen, or a committee of
+            such units is not solved.
 
     Example:
         >>> import solvable as sv
@@ -270,115 +134,29 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
         kw_only=True,
         converter=lambda x: supported("prior", instance("prior", x, AbstractPrior, "a prior")),
     )
-    output: Sign = eqx.field(
-        kw_only=True, converter=lambda x: instance("output", x, Sign, "Sign(ties=...)")
-    )
-    hidden: Sign = eqx.field(
-        kw_only=True,
-        default_factory=Sign,
-        converter=lambda x: instance("hidden", x, Sign, "Sign()"),
-    )
+    output: Output = eqx.field(kw_only=True, converter=output_unit)
+    hidden: Hidden = eqx.field(kw_only=True, default_factory=Sign, converter=hidden_unit)
     alpha: Any = parameter("alpha", non_negative, default=UNSET)
 
     def __check_init__(self) -> None:
-        if self.k != _UNITS:
-            raise fail("k", "be 2, the number of units that there is a theory for here", self.k)
-        if self.output.ties is None:
-            must = "say what a tie of two signs is, as Sign(ties='zero') or Sign(ties='random')"
-            raise fail("output", must, self.output)
-        for name, sign in (("output", self.output), ("hidden", self.hidden)):
-            if not isinstance(sign.delta, float) or sign.delta != 0:
-                raise fail(name, "have no noise", sign)
+        require_solvable(self.k, self.hidden, self.output, self._rho())
 
-    def parts(self) -> tuple[AbstractPrior, PairOfSigns, Any]:
-        assert self.output.ties is not None
-        return self.prior, PairOfSigns(self.output.ties), self.alpha
+    # ---- theory
 
-    def symmetric(self) -> SymmetricCommittee:
-        """The committee of units that are alike."""
-        return SymmetricCommittee(*numeric(inject(self, {"alpha": 1.0})).parts())
+    def equivalent(self) -> DistinctCommittee | SumCommittee:
+        """The model of its fixed points: a linear one of the sum of all weights, if it is one."""
+        channel = channel_of_sum(self.k, self.hidden, self.output)
+        if channel is None:
+            return DistinctCommittee(self.prior, self.labels(), self.alpha)
+        scale = labels_over_channel(self.hidden, self.output)
+        return SumCommittee(law_of_sum(self.prior, self.k), channel, self.k, scale, self.alpha)
 
-    def labels_at(self, order: CommitteeOrder, nodes: int) -> LabelMoments:
-        return self.parts()[1].moments(order.overlap, order.variance, nodes)
+    def labels(self) -> AbstractLabels:
+        """The law of the labels, where they depend on more than the sum of all fields."""
+        return labels_of(self.k, self.hidden, self.output, self._rho())
 
-    def closure(self, point: Float[Array, " 2"], nodes: int) -> Float[Array, " 2"]:
-        """By how much ln (q_hat / snr) of both eigenvalues differ, and that of q_-."""
-        order = self.order_at(point, nodes)
-        levels = point - jnp.log(self.labels_at(order, nodes).snr)
-        return jnp.stack([levels[0] - levels[1], levels[1]])
-
-    # ---- the coordinate
-
-    def coordinate(
-        self, limits: Limits, scale_range: tuple[float, float]
-    ) -> tuple[CommitteeCoordinate, np.ndarray, np.ndarray]:
-        """The curve of fixed points whose units differ, from `specialization` on."""
-        bare = numeric(inject(self, {"alpha": 1.0}))
-        low, high = (np.log(x) for x in scale_range)
-
-        def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            value, slope = _linearized(bare, jnp.asarray(X))
-            return np.asarray(value), np.asarray(slope)
-
-        def stop(X: np.ndarray) -> bool:
-            at = float(_levels(bare, jnp.asarray(X)[None], _COARSE)[0])
-            away = X[1] > 0  # at its beginning the curve hardly moves in alpha
-            out = not low - _MARGIN < at < high + _MARGIN
-            return bool(not np.isfinite(at) or np.max(X) > HIGHEST or (away and out))
-
-        x, _ = _specialization(self.symmetric())
-        curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
-        levels = np.asarray(_levels(bare, curve.points, _COARSE))[:count]
-        return CommitteeCoordinate(bare, curve), np.asarray(curve.s)[:count], levels
-
-    # ---- the ends
-
-    def limits(self) -> Limits:
-        """Units alike at one end; at the other, for discrete weights, all is known."""
-        x, error = _specialization(self.symmetric())
-        symmetric = LogCoordinate(self.symmetric())
-        value = float(np.exp(level(symmetric, np.array([x]))[0]))
-        discrete = self._is_discrete()
-        return Limits(
-            trivial=True,
-            weak_recovery=value,
-            weak_recovery_error=error * value,
-            recovered=discrete,
-            recovery=0.0 if discrete else np.nan,
-            perfect=np.nan,
-            highest_response=np.inf,
-        )
-
-    def _is_discrete(self) -> bool:
-        return bool(np.isfinite(float(numeric(self.prior).entropy())))
-
-    def end_free_entropy(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> Float[np.ndarray, " n"]:
-        """Of units that are alike; or minus the entropy of all weights, and of ties."""
-        return self.end_observables(place, scales)["free_entropy"]
-
-    def end_observables(
-        self, place: str, scales: Float[np.ndarray, " n"]
-    ) -> dict[str, Float[np.ndarray, " n"]]:
-        """Observables where units are alike, or known."""
-        if place == "trivial":
-            alike = self.symmetric()
-            return scalar.along(alike, scales, lowest=True, table=_table(alike))
-        prior, labels, _ = numeric(inject(self, {"alpha": 1.0})).parts()
-        entropy, rho = _UNITS * float(prior.entropy()), float(prior.second_moment())
-        noise = 0.0 if labels.ties == "zero" else 0.5  # y^2 of ties is 1, and cannot be predicted
-        zero = np.zeros(len(scales))
-        shown = scales * known_potential(labels)
-        return {
-            "overlap": zero + rho,
-            "mse": zero,
-            "overlap_diagonal": zero + rho,
-            "overlap_off_diagonal": zero,
-            "free_entropy": shown - entropy,
-            "mutual_information": zero + entropy,
-            "generalization_error": zero + noise,
-        }
+    def _rho(self) -> float:
+        return float(self.prior.second_moment())
 
     def own_thresholds(
         self, parameter: str, found: Mapping[str, Threshold]
@@ -386,52 +164,74 @@ class Committee(AbstractCommittee, AbstractThresholdModel, AbstractBranchNamesMo
         """`specialization`, where units that are alike are left; perfect recovery or nothing."""
         own = {"specialization": replace(found["weak_recovery"], name="specialization")}
         own["weak_recovery"] = absent("weak_recovery")
-        if not self._is_discrete():
-            names = ("information_theoretic", "algorithmic")
-            own |= {name: absent(name) for name in names}
+        equivalent = self.equivalent()
+        if isinstance(equivalent, SumCommittee):
+            return own | {"specialization": absent("specialization")}
+        if not equivalent.is_discrete():
+            own["algorithmic"] = absent("algorithmic")
+            if self.k == 2:
+                own["information_theoretic"] = absent("information_theoretic")
         return own
 
-    def branch_names(self, points: list[FixedPoint]) -> dict[str, int]:
-        """Units that are alike, and the lowest stable point where they differ."""
-        other = [k for k, x in enumerate(points) if x.stable and x.place != "trivial"]
-        return {"symmetric": 0} | ({"specialized": other[0]} if other else {})
+    # ---- instances and message passing
 
+    def sample(self, key: PRNGKeyArray, size: int) -> Instance:
+        """One instance of p = size inputs: X (n, p), y (n,) and the weights (p, K)."""
+        return committee_instances.sample(key, size, *self._laws(), float(self.alpha))
 
-def known_potential(labels: PairOfSigns) -> float:
-    """Psi where all weights are known: half of all labels are ties."""
-    return 0.0 if labels.ties == "zero" else -0.5 * float(np.log(2))
+    def measure(self, estimate: Any, instance: Instance) -> dict[str, float]:
+        """Overlaps and errors of an estimate, its units in the order that fits best."""
+        return committee_instances.measure(estimate, instance, *self._laws())
 
+    def init(self, data: Data, key: PRNGKeyArray) -> State:
+        problem = self._problem(data)
+        start = committee_amp.random_start(key, self.prior, problem.design.shape[1], self.k)
+        return committee_amp.init(problem, start)
 
-@eqx.filter_jit
-def _linearized(model: Committee, point: Array) -> tuple[Array, Array]:
-    return with_jacobian(lambda x: model.closure(x, _COARSE)[:1], point)
+    def step(self, data: Data, state: State) -> tuple[State, Info]:
+        return committee_amp.step(self._problem(data), state)
 
+    def solve(
+        self,
+        data: Data,
+        key: PRNGKeyArray,
+        *,
+        start: Any = None,
+        observe: Callable[[Any], Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Bayes-optimal message passing to convergence.
 
-@eqx.filter_jit
-def _levels(model: Committee, points: Array, nodes: int) -> Array:
-    return pointwise(lambda x: model.closure(x, nodes)[1], points)
+        Args:
+            data: the examples.
+            key: of the start, which knows nothing but tells the units apart a little.
+            start: another start, as `informed_start` makes it.
+            observe: called on every state.
+            options: of `committee_amp.run`.
 
+        Raises:
+            ValueError: if an option is out of its range, or a label is impossible.
+        """
+        problem = self._problem(data)
+        if start is None:
+            start = committee_amp.random_start(key, self.prior, problem.design.shape[1], self.k)
+        return committee_amp.run(problem, start, observe=observe, **options)
 
-@eqx.filter_jit
-def _openings(model: SymmetricCommittee, x: Array, nodes: int) -> Array:
-    return jax.vmap(lambda at: model.opening(at, nodes))(x)
+    def informed_start(
+        self, instance: Instance, overlap: float, key: PRNGKeyArray
+    ) -> Float[np.ndarray, "p K"]:
+        return committee_instances.informed_start(instance, overlap, self.prior, key)
 
+    def state_evolution(
+        self, start: Mapping[str, float], iterations: int
+    ) -> dict[str, Float[np.ndarray, " t"]]:
+        """Observables along state evolution from measured ones, each (iterations + 1,)."""
+        laws = numeric(self.prior), self.labels()
+        return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
-@lru_cache(maxsize=64)
-def _table(model: SymmetricCommittee) -> Scan:
-    """All fixed points of units that are alike: a search for thresholds asks many times."""
-    return scalar.tabulate(model, scalar.WIDEST)
+    def _laws(self) -> tuple[AbstractPrior, SignMessages]:
+        ties = require_signs(self.k, self.hidden, self.output)
+        return self.prior, SignMessages(self.k, ties)
 
-
-@lru_cache(maxsize=64)
-def _specialization(model: SymmetricCommittee) -> tuple[float, float]:
-    """ln q_hat_+ where units that are alike are first left, and the relative error of alpha."""
-
-    def opening(x: float, nodes: int = ORDER) -> float:
-        return float(_openings(model, jnp.asarray([x]), nodes)[0])
-
-    values = np.asarray(_openings(model, jnp.asarray(_PLACES), ORDER))
-    first = int(np.argmax(values > 0))
-    solve: Any = brentq
-    x = float(solve(opening, _PLACES[first - 1], _PLACES[first], xtol=1e-13))
-    return x, abs(opening(x, FINE_ORDER)) + 10 * _DARK
+    def _problem(self, data: Data) -> Problem:
+        return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

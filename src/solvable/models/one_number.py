@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from solvable.core.branches import ROWS
 from solvable.core.quadrature import ORDER
 from solvable.models.base import AbstractScalarReplicaModel, Shared
 
@@ -50,6 +51,7 @@ class LogCoordinate(eqx.Module):
     model: AbstractOneNumberModel
     curve: None = None
     coarse: int = eqx.field(static=True, default=8)
+    rows: int = eqx.field(static=True, default=ROWS)
 
     def order_at(self, point: Float[Array, " 1"], nodes: int = ORDER) -> Any:
         """Order parameters at ln q_hat."""

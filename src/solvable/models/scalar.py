@@ -75,7 +75,9 @@ def potentials(
     problem: Any, point: np.ndarray, scale: np.ndarray, nodes: int = ORDER
 ) -> np.ndarray:
     """Free entropies at many (fixed point, scale)."""
-    return in_chunks(lambda a, b: _potentials(problem, a, b, nodes), point, scale)[0]
+    return in_chunks(
+        lambda a, b: _potentials(problem, a, b, nodes), point, scale, rows=problem.rows
+    )[0]
 
 
 @eqx.filter_jit
@@ -105,7 +107,9 @@ def observe(
 ) -> dict[str, np.ndarray]:
     """Observables at many (fixed point, scale), and what the points' errors make of overlaps."""
     names = jax.tree.structure(_names(problem, point.shape[1]))
-    columns = in_chunks(lambda *part: _observe(problem, *part), point, error, scale)
+    columns = in_chunks(
+        lambda *part: _observe(problem, *part), point, error, scale, rows=problem.rows
+    )
     return jax.tree.unflatten(names, columns)
 
 

@@ -1,17 +1,13 @@
 """Labels of two hidden units of signs, y = sign(sign z_1 + sign z_2).
 
-The fields z = omega + V^(1/2) xi have means omega ~ N(0, q) and the covariance V = rho - q, both
-matrices with equal diagonals; m_+ and m_- are their eigenvalues along (1, 1) and (1, -1). All
-probabilities are those of quadrants, and their slopes are closed (Aubin et al. 2018):
+All probabilities are those of quadrants, and their slopes are closed (Aubin et al. 2018):
 
     P(z_1 > 0, z_2 > 0) = Phi_2(h, k; r),  d/dh = phi(h) Phi((k - r h) / sqrt(1 - r^2)),
 
-h, k = omega / sqrt(V_11), r = V_12 / V_11. What a label tells are the eigenvalues of
-
-    E_omega sum_y (grad Z_y)(grad Z_y)^T / Z_y,   Psi = E_omega sum_y Z_y ln Z_y.
+h, k = omega / sqrt(V_11), r = V_12 / V_11; `likelihoods` takes any V.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,26 +16,16 @@ import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
-from solvable.core.quadrature import NESTED, gaussian_nodes
+from solvable.bricks.committee.labels import (
+    AbstractLabels,
+    KnownLabels,
+    LabelMoments,
+    entropy_density,
+    over,
+)
+from solvable.core.branches import ROWS
+from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes
 from solvable.core.special import bivariate_normal_cdf
-
-_IMPOSSIBLE = 1e-14  # probabilities that are rounding
-
-
-class LabelMoments(NamedTuple):
-    """What labels tell, and how well they are predicted.
-
-    Attributes:
-        snr: q_hat / alpha along (1, 1) and (1, -1), shape (2,).
-        potential: Psi.
-        square: E y^2.
-        predicted: E (E[y | omega])^2.
-    """
-
-    snr: Float[Array, " 2"]
-    potential: Float[Array, ""]
-    square: Float[Array, ""]
-    predicted: Float[Array, ""]
 
 
 class Likelihoods(NamedTuple):
@@ -50,7 +36,7 @@ class Likelihoods(NamedTuple):
     second: Float[Array, "labels ..."]
 
 
-class PairOfSigns(eqx.Module):
+class PairOfSigns(AbstractLabels):
     """y = sign(sign z_1 + sign z_2), where signs that differ make 0 or, at random, +-1.
 
     Args:
@@ -58,6 +44,7 @@ class PairOfSigns(eqx.Module):
     """
 
     ties: str = eqx.field(static=True)
+    units: int = eqx.field(static=True, default=2)
 
     def labels(self) -> Float[np.ndarray, " labels"]:
         """The values of y."""
@@ -67,21 +54,21 @@ class PairOfSigns(eqx.Module):
         self,
         first: Float[Array, "..."],
         second: Float[Array, "..."],
-        V: Float[Array, " 2"],
+        V: Float[Array, "2 2"],
         nodes: int,
     ) -> Likelihoods:
-        """Z_y at means omega_1, omega_2; V by its eigenvalues; `nodes` of a quadrature."""
-        own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
-        width, r = jnp.sqrt(own), cross / own
-        root = jnp.sqrt(V[0] * V[1]) / own
+        """Z_y at means omega_1, omega_2, for any covariance V; `nodes` of a quadrature."""
+        widths = jnp.sqrt(jnp.diagonal(V))
+        r = V[0, 1] / (widths[0] * widths[1])
+        root = jnp.sqrt((1 - r) * (1 + r))
 
         def quadrant(h: Array, k: Array) -> tuple[Array, Array, Array]:
             value = bivariate_normal_cdf(h, k, r, nodes)
-            at_h = _density(h) * ndtr((k - r * h) / root) / width
-            at_k = _density(k) * ndtr((h - r * k) / root) / width
+            at_h = _density(h) * ndtr((k - r * h) / root) / widths[0]
+            at_k = _density(k) * ndtr((h - r * k) / root) / widths[1]
             return value, at_h, at_k
 
-        h, k = first / width, second / width
+        h, k = first / widths[0], second / widths[1]
         both = jnp.stack([jnp.stack(quadrant(h, k)), jnp.stack(quadrant(-h, -k))])
         both = both * jnp.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0]]).reshape(2, 3, *(1,) * h.ndim)
         rest = jnp.stack([1 - both[0, 0] - both[1, 0], *(-both[0, 1:] - both[1, 1:])])
@@ -126,36 +113,52 @@ class PairOfSigns(eqx.Module):
         def apart(at: Array) -> Array:
             def slope(omega: Array) -> Array:
                 shift = omega / np.sqrt(2)
-                found = self.likelihoods(reach * at + shift, reach * at - shift, V, 2 * nodes)
+                found = self.likelihoods(
+                    reach * at + shift, reach * at - shift, _matrix(V), 2 * nodes
+                )
                 return (found.first - found.second) / np.sqrt(2)
 
             return jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),))[1]
 
         bend = jax.vmap(apart, out_axes=1)(t)
-        values = self.likelihoods(reach * t, reach * t, V, 2 * nodes).values
-        return jnp.sum(weight * _over(bend**2, values))
+        values = self.likelihoods(reach * t, reach * t, _matrix(V), 2 * nodes).values
+        return jnp.sum(weight * over(bend**2, values))
+
+    def panel_nodes(self, nodes: int) -> int:
+        """6 reach 1e-8, 8 reach 1e-11."""
+        return {ORDER: 8, FINE_ORDER: 11}.get(nodes, max(nodes // 2, 6))
+
+    def rows(self) -> int:
+        return ROWS
+
+    def finest(self) -> tuple[float, float]:
+        """Quadratures look wherever probabilities change."""
+        return 0.0, 0.0
+
+    def known(self, rho: Any) -> KnownLabels:
+        """Half of all labels are ties, of square 1 where they are random."""
+        zero = self.ties == "zero"
+        return KnownLabels(0.0, 0.0) if zero else KnownLabels(-0.5 * float(np.log(2)), 0.5)
 
     def _averaged(
         self, first: Array, second: Array, weight: Array, V: Array, nodes: int
     ) -> LabelMoments:
-        found = self.likelihoods(first, second, V, nodes)
+        found = self.likelihoods(first, second, _matrix(V), nodes)
         along = ((found.first + sign * found.second) ** 2 / 2 for sign in (1.0, -1.0))
-        snr = jnp.stack([jnp.sum(weight * _over(square, found.values)) for square in along])
-        possible = found.values > _IMPOSSIBLE
-        logarithm = jnp.log(jnp.where(possible, found.values, 1.0))
+        snr = jnp.stack([jnp.sum(weight * over(square, found.values)) for square in along])
         y = self.labels().reshape(-1, *(1,) * first.ndim)
         return LabelMoments(
             snr=snr,
-            potential=jnp.sum(weight * found.values * logarithm),
+            potential=jnp.sum(weight * entropy_density(found.values)),
             square=jnp.sum(weight * jnp.sum(y**2 * found.values, axis=0)),
             predicted=jnp.sum(weight * jnp.sum(y * found.values, axis=0) ** 2),
         )
 
 
-def _over(square: Array, values: Array) -> Array:
-    """sum_y square / Z, without labels that cannot be."""
-    possible = values > _IMPOSSIBLE
-    return jnp.sum(jnp.where(possible, square / jnp.where(possible, values, 1.0), 0.0), axis=0)
+def _matrix(V: Array) -> Array:
+    """The matrix with these eigenvalues along (1, 1) and (1, -1)."""
+    own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
+    return jnp.array([[own, cross], [cross, own]])
 
 
 def _density(x: Array) -> Array:

@@ -1,16 +1,20 @@
-"""Laws of the weights of two hidden units, seen in noise that treats the units alike.
+"""Laws of the weights of hidden units, seen in noise that treats the units alike.
 
-r = w + q_hat^(-1/2) xi, q_hat with the eigenvalues q_hat_+ and q_hat_- along (1, 1) and (1, -1);
-w_1 and w_2 are independent with the prior. All averages are over the density of r.
+r = w + q_hat^(-1/2) xi, q_hat with the eigenvalue q_hat_+ along (1, ..., 1) and q_hat_- across it,
+K - 1 times; the w_l are independent with the prior. For K = 2 averages are over the density of r,
+beyond over xi for every w.
 """
 
+from itertools import combinations_with_replacement, permutations, product
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.nn import logsumexp
 from jaxtyping import Array, Float
 
+from solvable.bricks.committee.nodes import across, noise
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.discrete import Discrete
 from solvable.bricks.priors.gaussian import Gaussian
@@ -19,6 +23,7 @@ from solvable.core.arguments import fail
 from solvable.core.quadrature import nodes_between
 
 _CENTERED = 1e-12
+_ROWS = 4096  # points that are averaged over at once
 _AROUND, _BEYOND = np.array([1.6, 3.6]), np.array([5.4, 7.8])  # in units of the noise
 
 
@@ -26,9 +31,9 @@ class WeightMoments(NamedTuple):
     """What is known of the weights.
 
     Attributes:
-        overlap: E <w_a>^2 along (1, 1) and (1, -1), shape (2,).
+        overlap: E <w_a>^2 along (1, ..., 1) and in any direction across it, shape (2,).
         variance: E (w_a - <w_a>)^2, without subtraction.
-        potential: E ln Z(B, q_hat) - sum_a q_a q_hat_a / 2.
+        potential: E ln Z(B, q_hat) - sum q_a q_hat_a / 2 over all K directions.
     """
 
     overlap: Float[Array, " 2"]
@@ -49,14 +54,18 @@ def supported(name: str, prior: AbstractPrior) -> AbstractPrior:
     return prior
 
 
-def weight_moments(prior: AbstractPrior, q_hat: Float[Array, " 2"], nodes: int) -> WeightMoments:
-    """Averages over the weights and the noise; `nodes` quadrature nodes a panel."""
+def weight_moments(
+    prior: AbstractPrior, units: int, q_hat: Float[Array, " 2"], nodes: int
+) -> WeightMoments:
+    """Averages over the weights of K units and the noise; `nodes` quadrature nodes a panel."""
     if isinstance(prior, Gaussian):
         rho = prior.second_moment()
         variance = rho / (1 + rho * q_hat)
         overlap = rho * q_hat * variance
         seen = 0.5 * (rho * q_hat - jnp.log1p(rho * q_hat) - overlap * q_hat)
-        return WeightMoments(overlap, variance, jnp.sum(seen))
+        return WeightMoments(overlap, variance, seen[0] + (units - 1) * seen[1])
+    if units > 2:
+        return _of_many(prior, units, q_hat, nodes)
     pairs, log_weights = atoms(prior)
     width = 1 / jnp.sqrt(q_hat)
     # units may be exchanged: only r_- > 0
@@ -81,6 +90,42 @@ def weight_moments(prior: AbstractPrior, q_hat: Float[Array, " 2"], nodes: int) 
     return WeightMoments(overlap, variance, seen - 0.5 * jnp.sum(overlap * q_hat))
 
 
+def _of_many(
+    prior: AbstractPrior, units: int, q_hat: Float[Array, " 2"], nodes: int
+) -> WeightMoments:
+    """Averages over the noise around every set of weights, in whatever order."""
+    values, p = values_of(prior)
+    numbers = np.array(list(product(range(len(values)), repeat=units)))
+    classes = np.array(list(combinations_with_replacement(range(len(values)), units)))
+    arrangements = [len(set(permutations(row))) for row in classes.tolist()]
+    basis = np.vstack([np.full((1, units), units**-0.5), across(units)])
+    root = jnp.sqrt(jnp.concatenate([q_hat[:1], jnp.broadcast_to(q_hat[1], units - 1)]))
+    xi, share = noise(units, nodes)
+    every, log_p = values[numbers] @ basis.T, jnp.sum(jnp.log(p)[numbers], axis=1)
+    truths = values[classes] @ basis.T
+    chances = jnp.asarray(arrangements) * jnp.prod(p[classes], axis=1)
+
+    def at(row: tuple[Array, Array]) -> tuple[Array, ...]:
+        truth, xi = row
+        r = truth + xi / root
+        exponent = log_p - 0.5 * jnp.sum((root * (r - every)) ** 2, axis=1)
+        total = logsumexp(exponent)
+        chance = jnp.exp(exponent - total)
+        mean = chance @ every
+        return mean**2, chance @ (every - mean) ** 2, total + 0.5 * jnp.sum((root * r) ** 2)
+
+    def around(truth: Array) -> tuple[Array, ...]:
+        found = jax.lax.map(lambda xi: at((truth, xi)), jnp.asarray(xi), batch_size=_ROWS)
+        return tuple(share @ x for x in found)
+
+    square, variance, log_z = (chances @ x for x in jax.lax.map(around, truths))
+    overlap, variance = (
+        jnp.stack([x[0], jnp.sum(x[1:]) / (units - 1)]) for x in (square, variance)
+    )
+    used = overlap[0] * q_hat[0] + (units - 1) * overlap[1] * q_hat[1]
+    return WeightMoments(overlap, variance, log_z - 0.5 * used)
+
+
 def _nodes(
     values: Any, width: Float[Array, ""], nodes: int, half: bool
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
@@ -97,13 +142,18 @@ def _nodes(
     return r, 2 * weight if half else weight
 
 
+def values_of(prior: AbstractPrior) -> tuple[Any, Any]:
+    """Values of a weight, and their probabilities."""
+    if isinstance(prior, Rademacher):
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+    assert isinstance(prior, Discrete)
+    p, values, _ = prior.components()
+    return values, p
+
+
 def atoms(prior: AbstractPrior) -> tuple[Any, Any]:
     """Values of both weights along (1, 1) and (1, -1), and ln of their probabilities."""
-    if isinstance(prior, Rademacher):
-        values, p = np.array([-1.0, 1.0]), np.array([0.5, 0.5])
-    else:
-        assert isinstance(prior, Discrete)
-        p, values, _ = prior.components()
+    values, p = values_of(prior)
     i, k = (x.ravel() for x in np.indices((len(values), len(values))))
     pairs = [(values[i] + values[k]) / np.sqrt(2), (values[i] - values[k]) / np.sqrt(2)]
     if isinstance(prior, Rademacher):

@@ -1,0 +1,241 @@
+"""Labels that depend on how many of K hidden fields are positive.
+
+With V = V_- I - c 1 1^T, c = (V_- - V_+) / K, fields are independent given a common shift of
+imaginary size (real where V_+ > V_-): for functions that extend to the complex plane
+
+    E prod_l f_l(z_l) = E_zeta prod_l F_l(omega_l + i sqrt(c) zeta),
+    F_l(x) = E f_l(x + sqrt(V_-) xi),
+
+so the law of the count is the average over zeta of that of independent signs. On the scale
+eta = zeta sqrt(V_+ / V_-) its weight is Gaussian, and the trapezoidal rule converges exponentially
+until it resolves the oscillations exp(-i sum x_l y). The means omega are averaged over by a rule
+along (1, ..., 1) times one across it: in polar coordinates, reduced by the exchange of units, for
+K = 3; along a line for K = 2; by scrambled Sobol points beyond.
+"""
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+from scipy.stats import binom
+
+from solvable.bricks.committee.labels import (
+    AbstractLabels,
+    KnownLabels,
+    LabelMoments,
+    entropy_density,
+    over,
+)
+from solvable.bricks.committee.nodes import directions, line, trapezoid
+from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes, nodes_between
+from solvable.core.special import complex_normal_cdf
+
+_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
+_STEPS, _MANY_STEPS = 5, 50  # values of zeta a node of a panel: V_+ = 0.05 and 2e-3 in reach
+_ROWS = 256  # points whose counts are found at once
+_ALMOST = 1e-12
+
+
+class Rule(NamedTuple):
+    """P(y | count): a column for every count 0, ..., K.
+
+    Attributes:
+        labels: the values of y.
+        weights: of the integral over y; ones for labels.
+        table: P(y | count), shape (labels, K + 1).
+    """
+
+    labels: Float[Array, " m"]
+    weights: Float[Array, " m"]
+    table: Float[Array, "m counts"]
+
+
+class CountLabels(AbstractLabels):
+    """y ~ P(. | how many fields are positive), with C = 2 count - K the sum of their signs.
+
+    Args:
+        units: K >= 2.
+        kind: "majority": y = sign(C); "any": y = sign(count); "sum": y = C + N(0, delta).
+        ties: what sign(0) is: "zero" or "random".
+        delta: variance of the noise of a sum.
+    """
+
+    units: int = eqx.field(static=True)
+    kind: str = eqx.field(static=True)
+    ties: str | None = eqx.field(static=True, default=None)
+    delta: Any = 0.0
+
+    def rule(self, nodes: int = ORDER) -> Rule:
+        """What a count makes of y, by quadrature where that is a real number."""
+        count = np.arange(self.units + 1)
+        total = 2.0 * count - self.units
+        if self.kind == "sum":
+            return _noisy(total, self.delta, nodes)
+        signs = np.sign(total) if self.kind == "majority" else np.minimum(count, 1)
+        labels = np.array([1.0, -1.0, 0.0])
+        table = (labels[:, None] == signs).astype(float)
+        if self.ties == "random":
+            labels, table = labels[:2], table[:2] + 0.5 * table[2]
+        kept = np.any(table > 0, axis=1)
+        labels, table = labels[kept], table[kept]
+        return Rule(jnp.asarray(labels), jnp.ones(len(labels)), jnp.asarray(table))
+
+    def counts(
+        self, omega: Float[Array, "n K"], V: Float[Array, " 2"], steps: int
+    ) -> tuple[Float[Array, "n counts"], Float[Array, "n K counts"]]:
+        """P(count) at means omega, and its slopes in every omega_l, by `steps` values of zeta."""
+        c = (V[0] - V[1]) / self.units
+        c = jnp.where(jnp.abs(c) < _ALMOST * V[1], _ALMOST * V[1], c)
+        stretch = jnp.where(c < 0, jnp.sqrt(V[1] / V[0]), 1.0)
+        # at an imaginary shift the real part is even
+        (half, even), (whole, all_of) = (trapezoid(steps, _REACH, x) for x in (True, False))
+        eta, weight = jnp.where(c < 0, half, whole), jnp.where(c < 0, even, all_of)
+        width = jnp.sqrt(V[1])
+        shift = stretch * eta * jnp.sqrt(c.astype(complex)) / width
+
+        def at(rows: Float[Array, "n K"]) -> tuple[Array, Array]:
+            return _counts(rows.T / width, shift, stretch * weight)
+
+        value, slope = at(omega)
+        return value.T, jnp.moveaxis(slope, -1, 0) / width
+
+    def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
+        few = nodes if self.units <= 3 else nodes // 2 + 1  # quasi-random points carry more error
+        along, outer = line(few, half=self.kind != "any")
+        across, inner = directions(self.units, nodes)
+        center = jnp.sqrt(q[0] / self.units) * along
+        omega = center[:, None, None] + jnp.sqrt(q[1]) * across
+        weight = jnp.asarray((outer[:, None] * inner).ravel())
+        return self._averaged(omega.reshape(-1, self.units), weight, V, nodes, _STEPS * nodes)
+
+    def symmetric_moments(
+        self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
+    ) -> LabelMoments:
+        nodes = 2 * nodes // 3  # one number is averaged over, not two nested ones
+        center, weight = self._alike(q, V, nodes)
+        omega = jnp.broadcast_to(center[:, None], (len(center), self.units))
+        return self._averaged(omega, weight, V, nodes, _MANY_STEPS * nodes)
+
+    def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
+        nodes = 2 * nodes // 3  # one number is averaged over, not two nested ones
+        center, weight = self._alike(q, V, nodes)
+        apart = np.zeros(self.units)
+        apart[:2] = [0.5**0.5, -(0.5**0.5)]
+
+        def slope(shift: Array) -> tuple[Array, Array]:
+            omega = center[:, None] + shift * apart
+            value, slopes = self.counts(omega, V, _MANY_STEPS * nodes)
+            return jnp.einsum("nkc,k->nc", slopes, apart), value
+
+        _, bend, value = jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
+        rule = self.rule(nodes)
+        bend, value = bend @ rule.table.T, value @ rule.table.T
+        return weight @ (over(bend**2, value) @ rule.weights)
+
+    def panel_nodes(self, nodes: int) -> int:
+        """6 reach 1e-5 at V_- = 0.2; cost goes with the fourth power."""
+        return {ORDER: 6, FINE_ORDER: 8}.get(nodes, 5 if nodes < ORDER else 9)
+
+    def rows(self) -> int:
+        """One: a point takes a tenth of a second and more."""
+        return 1
+
+    def finest(self) -> tuple[float, float]:
+        """Until oscillations in zeta, or panels of the fields, are too coarse."""
+        return 2e-3, 0.03
+
+    def known(self, rho: Any) -> KnownLabels:
+        rule, chance = self.rule(), count_law(self.units)
+        potential = rule.weights @ entropy_density(rule.table) @ chance
+        mean = (rule.weights * rule.labels) @ rule.table
+        square = (rule.weights * rule.labels**2) @ rule.table
+        return KnownLabels(potential, (square - mean**2) @ chance)
+
+    def _alike(
+        self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Nodes of the one mean of all fields, and weights."""
+        reach = jnp.sqrt(q / self.units)
+        widths = (jnp.sqrt(V[0] / self.units), jnp.sqrt(V[1]))
+        features = [(jnp.zeros(()), width / reach) for width in widths]
+        t, weight = gaussian_nodes(features, nodes, panels=NESTED)
+        return reach * t, weight
+
+    def _averaged(
+        self,
+        omega: Float[Array, "n K"],
+        weight: Float[Array, " n"],
+        V: Float[Array, " 2"],
+        nodes: int,
+        steps: int,
+    ) -> LabelMoments:
+        count, slopes = self.counts(omega, V, steps)
+        y, weights, table = self.rule(nodes)
+        value, slope = count @ table.T, slopes @ table.T
+        total = jnp.sum(slope, axis=1) ** 2 / self.units
+        rest = jnp.maximum(jnp.sum(slope**2, axis=1) - total, 0.0)
+
+        def averaged(x: Array) -> Array:
+            return weight @ (x @ weights)
+
+        snr = [averaged(over(total, value)), averaged(over(rest, value)) / (self.units - 1)]
+        return LabelMoments(
+            snr=jnp.stack(snr),
+            potential=averaged(entropy_density(value)),
+            square=averaged(y**2 * value),
+            predicted=weight @ ((value * y) @ weights) ** 2,
+        )
+
+
+def _counts(
+    x: Float[Array, "K n"], shift: Complex[Array, " z"], weight: Float[Array, " z"]
+) -> tuple[Float[Array, "counts n"], Float[Array, "K counts n"]]:
+    """The law of the count of positive x_l + shift + xi_l, and its slopes in x.
+
+    Where the shift is imaginary, iy, factors carry exp(-y^2 / 2).
+    """
+    place = x[..., None] + shift
+    up = complex_normal_cdf(place)
+    down = jnp.exp(-0.5 * shift.imag**2) - up
+    density = jnp.exp(-0.5 * place.real**2 - 1j * place.real * shift.imag) / np.sqrt(2 * np.pi)
+    pairs = list(zip(up, down, strict=True))
+
+    def averaged(column: list[Any]) -> Array:
+        return jnp.stack([p.real for p in column]) @ weight
+
+    slopes = []
+    for k in range(len(pairs)):
+        others = [0.0, *_convolved(pairs[:k] + pairs[k + 1 :]), 0.0]
+        slopes.append(averaged([density[k] * (a - b) for a, b in pairwise(others)]))
+    return averaged(_convolved(pairs)), jnp.stack(slopes)
+
+
+def _convolved(pairs: list[tuple[Array, Array]]) -> list[Any]:
+    """Probabilities of 0, 1, ... events, from those of every event and of its absence."""
+    found: list[Any] = [1.0]
+    for up, down in pairs:
+        found = [
+            low * up + high * down for low, high in zip([0.0, *found], [*found, 0.0], strict=True)
+        ]
+    return found
+
+
+def count_law(units: int) -> Float[np.ndarray, " counts"]:
+    """The law of the count of K independent fair signs."""
+    return binom.pmf(np.arange(units + 1), units, 0.5)
+
+
+def _noisy(values: Float[np.ndarray, " counts"], delta: Any, nodes: int) -> Rule:
+    """Values seen in Gaussian noise, or as they are."""
+    if isinstance(delta, float) and delta == 0:
+        return Rule(jnp.asarray(values), jnp.ones(len(values)), jnp.eye(len(values)))
+    width = jnp.sqrt(delta)
+    y, weight = nodes_between(
+        (jnp.asarray(values)[:, None] + width * NESTED.edges()).ravel(), nodes
+    )
+    away = (y[:, None] - values) / width
+    return Rule(y, weight, jnp.exp(-0.5 * away**2) / (width * np.sqrt(2 * np.pi)))

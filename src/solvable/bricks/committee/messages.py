@@ -1,0 +1,211 @@
+"""What a label of K hidden units says of their fields: the output's messages.
+
+y = sign(sum_l sign z_l), z = omega + V^(1/2) xi, for any K and any covariance V. Given the label,
+
+    g = grad_omega ln Z(y; omega, V),   -dg / domega = V^-1 - V^-1 Cov(z | y) V^-1.
+
+Two units have quadrants in closed form, or, where ties are random, Z_y = sum_l Phi(y h_l) / 2 with
+h_l = omega_l / sqrt(V_ll). For others V = lambda I + A A^T with lambda its smallest eigenvalue and
+A of rank K - 1: given z's part A zeta its signs are independent, the number of positive ones is
+Poisson-binomial, and Z with its slopes is an average over zeta, on a grid for up to three units
+and on a Sobol sequence for more (Genz and Bretz 2009).
+"""
+
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+from scipy.special import ndtri
+from scipy.stats.qmc import Sobol
+
+from solvable.bricks.committee.quadrants import opposite_quadrants
+from solvable.core.special import log_ndtr
+
+_NODES: Final = 16  # of the quadrature of a quadrant's probability
+_REACH, _STEP = 6.5, 0.5  # of the grid in each direction of zeta
+_POINTS: Final = 1024  # of the sequence for more directions
+_BLOCK: Final = 32  # examples at once
+_IMPOSSIBLE: Final = 1e-280
+
+
+class Messages(NamedTuple):
+    """What labels say of their fields.
+
+    Attributes:
+        score: g, shape (n, K).
+        slope: mean of -dg / domega, shape (K, K).
+        impossible: how many labels had a probability that is no number; their g is 0.
+    """
+
+    score: Float[Array, "n K"]
+    slope: Float[Array, "K K"]
+    impossible: Float[Array, ""]
+
+
+class SignMessages(eqx.Module):
+    """y = sign(sum_l sign z_l) of K fields.
+
+    Args:
+        units: K >= 1.
+        ties: for even K, "zero": as many positive as negative signs make 0; or "random": +-1.
+    """
+
+    units: int = eqx.field(static=True)
+    ties: str = eqx.field(static=True)
+
+    def labels(self) -> Float[np.ndarray, " labels"]:
+        """The values of y."""
+        three = self.units % 2 == 0 and self.ties == "zero"
+        return np.array([1.0, -1.0, 0.0] if three else [1.0, -1.0])
+
+    def sample(
+        self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
+    ) -> Float[np.ndarray, " n"]:
+        """y of fields z."""
+        total = np.sign(np.sign(fields).sum(axis=1))
+        ties = 0.0 if self.ties == "zero" else rng.choice([-1.0, 1.0], len(total))
+        return np.where(total == 0, ties, total)
+
+    def messages(
+        self, y: Float[Array, " n"], omega: Float[Array, "n K"], V: Float[Array, "K K"]
+    ) -> Messages:
+        """g of every example, and the mean of -dg / domega.
+
+        Args:
+            y: labels.
+            omega: means of the fields.
+            V: their covariance, positive definite.
+        """
+        if self.units == 2:
+            return self._pair(y, omega, V)
+        chances = jnp.asarray(self._chances())
+        which = jnp.argmax(jnp.asarray(self.labels()) == y[:, None], axis=1)
+        return _averaged(chances[which], omega, V)
+
+    def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
+        """E[y | omega, V]."""
+        if self.units == 2:  # P(+, +) - P(-, -) = P(z_1 > 0) - P(z_2 < 0)
+            return jnp.sum(ndtr(omega / jnp.sqrt(jnp.diagonal(V))), axis=1) - 1
+        signed = jnp.asarray(self.labels() @ self._chances())
+        return _expected(signed, omega, V)
+
+    def _chances(self) -> Float[np.ndarray, "labels counts"]:
+        """P(y | m positive signs), m = 0, ..., K."""
+        total = np.sign(2 * np.arange(self.units + 1) - self.units)
+        chances = (self.labels()[:, None] == total).astype(float)
+        if self.ties == "random":
+            chances[:, total == 0] = 0.5
+        return chances
+
+    def _pair(self, y: Array, omega: Array, V: Array) -> Messages:
+        widths = jnp.sqrt(jnp.diagonal(V))
+        if self.ties == "random":
+            parts = _halves(y, omega / widths)
+        else:
+            r = V[0, 1] / (widths[0] * widths[1])
+            parts = _quadrants(y, omega / widths, r)
+        score, (first, cross, second) = parts
+        bend = jnp.stack([first, cross, cross, second], axis=1).reshape(-1, 2, 2)
+        slope = score.T @ score / len(y) - jnp.mean(bend, axis=0)
+        return Messages(score / widths, slope / jnp.outer(widths, widths), jnp.zeros(()))
+
+
+def _halves(y: Array, h: Array) -> tuple[Array, Array]:
+    """Slopes of ln sum_l Phi(y h_l) / 2, first (n, 2) and second (3, n) over Z."""
+    log = log_ndtr(y[:, None] * h)
+    log_z = jnp.logaddexp(log[:, 0], log[:, 1])
+    rise = jnp.exp(-0.5 * h**2 - 0.5 * np.log(2 * np.pi) - log_z[:, None])
+    bend = -y[:, None] * h * rise
+    return y[:, None] * rise, jnp.stack([bend[:, 0], jnp.zeros_like(y), bend[:, 1]])
+
+
+def _quadrants(y: Array, h: Array, r: Array) -> tuple[Array, Array]:
+    """The same for Z of one quadrant, or of the two where the signs differ."""
+    tie = y == 0
+    signs = jnp.stack([jnp.where(tie, 1.0, y), jnp.where(tie, -1.0, y)])
+    ends, sign = signs * h.T, jnp.where(tie, -1.0, 1.0)
+    one, other = opposite_quadrants(ends[0], ends[1], r, sign, tie, _NODES)
+    rest = jnp.where(tie, other.log, -jnp.inf)
+    log_z = jnp.logaddexp(one.log, rest)
+    share, left = jnp.exp(one.log - log_z), jnp.exp(rest - log_z)
+    first = signs * (share * one.first - left * other.first)
+    second = share * one.second + left * other.second
+    product = signs[0] * signs[1]
+    return first.T, second * jnp.stack([jnp.ones_like(y), product, jnp.ones_like(y)])
+
+
+def directions(units: int) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, " m"]]:
+    """Nodes and weights for averages over zeta ~ N(0, I) of K - 1 dimensions."""
+    d = units - 1
+    if d > 2:
+        points = Sobol(d, scramble=False).random(_POINTS) + 0.5 / _POINTS
+        return ndtri(points), np.full(_POINTS, 1 / _POINTS)
+    side = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    grid = np.array(list(product(side, repeat=d)))
+    square = np.sum(grid**2, axis=1)
+    weight = np.exp(-0.5 * square)
+    inside = square <= _REACH**2
+    return grid[inside], weight[inside] / weight[inside].sum()
+
+
+def _split(V: Array) -> tuple[Array, Array]:
+    """A and sqrt(lambda), V = lambda I + A A^T."""
+    values, vectors = jnp.linalg.eigh(V)
+    more = jnp.sqrt(jnp.maximum(values[1:] - values[0], 0.0))
+    return vectors[:, 1:] * more, jnp.sqrt(values[0])
+
+
+def _probability(p: Array, chances: Array) -> Array:
+    """sum_m chances_m P(m of independent events occur)."""
+    counts = [jnp.ones(())]
+    for one in (p[k] for k in range(len(p))):
+        less = [x * (1 - one) for x in counts]
+        more = [x * one for x in counts]
+        counts = [less[0], *(a + b for a, b in zip(less[1:], more, strict=False)), more[-1]]
+    return sum((x * chances[m] for m, x in enumerate(counts)), jnp.zeros(()))
+
+
+@eqx.filter_jit
+def _averaged(chances: Array, omega: Array, V: Array) -> Messages:
+    """Messages by an average over the directions; `chances` of each example's label."""
+    K = omega.shape[1]
+    zeta, weight = directions(K)
+    A, width = _split(V)
+    shift = zeta @ A.T
+
+    def one(both: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        chance, mean = both
+        c = (mean + shift) / width
+        p, density = ndtr(c), jnp.exp(-0.5 * c**2) / np.sqrt(2 * np.pi)
+        value = jax.vmap(_probability, (0, None))(p, chance)
+        rise = jax.vmap(jax.grad(_probability), (0, None))(p, chance)
+        bend = jax.vmap(jax.hessian(_probability), (0, None))(p, chance)
+        Z = weight @ value
+        first = weight @ (rise * density)
+        second = jnp.einsum("m,mij,mi,mj->ij", weight, bend, density, density)
+        second = second - jnp.diag(weight @ (rise * density * c))
+        possible = _IMPOSSIBLE < Z
+        safe = jnp.where(possible, Z, 1.0)
+        g = jnp.where(possible, first / safe, 0.0)
+        curve = jnp.outer(g, g) - jnp.where(possible, second / safe, 0.0)
+        return g / width, curve / width**2, jnp.logical_not(possible)
+
+    score, curve, impossible = jax.lax.map(one, (chances, omega), batch_size=_BLOCK)
+    return Messages(score, jnp.mean(curve, axis=0), jnp.sum(impossible))
+
+
+@eqx.filter_jit
+def _expected(signed: Array, omega: Array, V: Array) -> Array:
+    zeta, weight = directions(omega.shape[1])
+    A, width = _split(V)
+
+    def one(mean: Any) -> Array:
+        p = ndtr((mean + zeta @ A.T) / width)
+        return jnp.asarray(weight) @ jax.vmap(_probability, (0, None))(p, signed)
+
+    return jax.lax.map(one, omega, batch_size=_BLOCK)

@@ -1,0 +1,92 @@
+"""Nodes of averages over the Gaussian fields of K units, along (1, ..., 1) and across it."""
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtri
+from scipy.stats.qmc import Sobol
+
+from solvable.core.quadrature import nodes_between
+
+_PANELS = np.array([0.0, 1.2, 2.6, 4.4, 7.0])
+_BOTH = np.concatenate([-_PANELS[:0:-1], _PANELS])
+_POINTS = {5: 7, 6: 8, 8: 9}  # nodes a panel -> log2 of the number of Sobol points
+_MOST = 10
+_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
+_TINY = 1e-16
+
+
+def trapezoid(nodes: int, reach: float, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of an average over N(0, 1), exponentially good for entire functions.
+
+    `half` of them are enough for an even function.
+    """
+    x = np.linspace(0.0 if half else -reach, reach, nodes)
+    weight = np.exp(-0.5 * x**2)
+    weight[0] *= 0.5 if half else 1.0
+    return x, weight / weight.sum()
+
+
+def _panels(edges: Float[np.ndarray, " m"], nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of panels, and their weights times a Gaussian density."""
+    with jax.ensure_compile_time_eval():
+        x, weight = (np.asarray(a) for a in nodes_between(jnp.asarray(edges), nodes))
+    return x, weight * np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+
+
+def line(nodes: int, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of an average over N(0, 1), or of an even function over half of it."""
+    x, weight = _panels(_PANELS if half else _BOTH, nodes)
+    return x, 2 * weight if half else weight
+
+
+@lru_cache(maxsize=64)
+def directions(units: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (n, K) and weights over N(0, I - 1 1^T / K) of what is symmetric in the units."""
+    if units == 2:
+        x, weight = line(nodes)
+        return x[:, None] * np.array([1.0, -1.0]) / np.sqrt(2), weight
+    if units == 3:
+        r, radial = _panels(_PANELS, nodes)
+        radial = radial * r * np.sqrt(2 * np.pi)
+        angle = np.pi / (3 * nodes) * np.arange(nodes + 1)
+        share = np.full(nodes + 1, 1 / nodes)
+        share[[0, -1]] *= 0.5
+        one = np.array([1.0, 1.0, -2.0]) / np.sqrt(6)
+        other = np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
+        circle = np.cos(angle)[:, None] * one + np.sin(angle)[:, None] * other
+        return (r[:, None, None] * circle).reshape(-1, 3), (radial[:, None] * share).ravel()
+    points = _sobol(units - 1, nodes) @ across(units)
+    return points, np.full(len(points), 1 / len(points))
+
+
+def _sobol(dimension: int, nodes: int) -> Float[np.ndarray, "n d"]:
+    """Quasi-random points of N(0, I) and their negatives, others for every `nodes`."""
+    count = _POINTS.get(nodes, _MOST)
+    engine = Sobol(dimension, scramble=True, rng=np.random.default_rng(nodes))
+    normal = ndtri(engine.random_base2(count))
+    return np.concatenate([normal, -normal])
+
+
+@lru_cache(maxsize=16)
+def noise(units: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (n, K), along (1, ..., 1) first and then across it, and weights, over N(0, I)."""
+    if units > 3:
+        points = _sobol(units, nodes)
+        return points, np.full(len(points), 1 / len(points))
+    x, weight = trapezoid(8 * nodes, _REACH)
+    axes = np.meshgrid(*[x] * units, indexing="ij")
+    shares = np.meshgrid(*[weight] * units, indexing="ij")
+    points, share = (np.stack(a).reshape(units, -1) for a in (axes, shares))
+    share = np.prod(share, axis=0)
+    kept = share > _TINY
+    return points.T[kept], share[kept]
+
+
+@lru_cache(maxsize=16)
+def across(units: int) -> Float[np.ndarray, "rest K"]:
+    """An orthonormal basis across (1, ..., 1)."""
+    return np.linalg.svd(np.ones((1, units)))[2][1:]

@@ -1,0 +1,112 @@
+"""Which committees are solved, and what their labels are."""
+
+from typing import Any, Final
+
+from solvable.bricks.channels.erf import Erf
+from solvable.bricks.channels.linear import Linear
+from solvable.bricks.channels.relu import ReLU
+from solvable.bricks.channels.sign import Sign
+from solvable.bricks.committee.counts import CountLabels
+from solvable.bricks.committee.labels import AbstractLabels
+from solvable.bricks.committee.pairs_of_signs import PairOfSigns
+from solvable.bricks.committee.smooth import noisy_sum
+from solvable.core.arguments import fail, instance
+
+Hidden = Sign | ReLU | Erf | Linear
+Output = Sign | Linear
+LEAST_NOISE: Final = 1e-3  # of the fields' variance: below it grids would be too large
+
+
+def hidden_unit(value: Any) -> Hidden:
+    """The activation of the hidden units, if it is one of those solved.
+
+    Raises:
+        ValueError: if it is none, or has noise.
+    """
+    kinds = (Sign, ReLU, Erf, Linear)
+    found: Hidden = instance("hidden", value, kinds, "Sign(), ReLU(), Erf() or Linear()")
+    noises = [found.delta] if isinstance(found, Sign | Linear) else [found.delta, found.pre_delta]
+    if any(not isinstance(x, float) or x != 0 for x in noises):
+        raise fail("hidden", "have no noise", found)
+    return found
+
+
+def output_unit(value: Any) -> Output:
+    """What is made of the sum of the units.
+
+    Raises:
+        ValueError: if it is neither a sign without noise nor linear.
+    """
+    kinds = (Sign, Linear)
+    found: Output = instance("output", value, kinds, "Sign(ties=...) or Linear(delta=...)")
+    if isinstance(found, Sign) and (not isinstance(found.delta, float) or found.delta != 0):
+        raise fail("output", "have no noise", found)
+    return found
+
+
+def require_solvable(units: int, hidden: Hidden, output: Output, rho: float) -> None:
+    """Raise ValueError unless K such units are solved.
+
+    Args:
+        units: K.
+        hidden: as `hidden_unit` lets pass.
+        output: as `output_unit` lets pass.
+        rho: variance of the fields.
+    """
+    is_sign = isinstance(output, Sign)
+    tie = "a tie of two signs" if isinstance(hidden, Sign) else "the sign of zero"
+    tied = isinstance(hidden, ReLU) or (isinstance(hidden, Sign) and units % 2 == 0)
+    if isinstance(output, Sign) and tied and output.ties is None:
+        must = f"say what {tie} is, as Sign(ties='zero') or Sign(ties='random')"
+        raise fail("output", must, output)
+    if units == 1 and isinstance(hidden, ReLU) and is_sign and output.ties == "random":
+        raise fail("output", "be Sign(ties='zero') for one rectified unit", output)
+    name = type(hidden).__name__
+    if units > 2 and (isinstance(hidden, Erf) or (isinstance(hidden, ReLU) and not is_sign)):
+        raise fail("k", f"be at most 2 for {name}() units with this output", units)
+    smooth = units == 2 and isinstance(hidden, Erf | ReLU) and not is_sign
+    least = LEAST_NOISE * rho
+    if smooth and isinstance(output.delta, float) and output.delta < least:
+        must = f"have noise, delta of at least {least:.3g}, for two {name}() units"
+        raise fail("output", must, output)
+
+
+def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> AbstractLabels:
+    """The law of the labels, where they depend on more than the sum of all fields.
+
+    Args:
+        units: K.
+        hidden: as `hidden_unit` lets pass.
+        output: as `output_unit` lets pass.
+        rho: variance of the fields.
+    """
+    if isinstance(output, Linear) and isinstance(hidden, ReLU | Erf):
+        return noisy_sum(hidden, output.delta, rho)
+    if isinstance(output, Linear):
+        return CountLabels(units, "sum", None, output.delta)
+    if isinstance(hidden, ReLU):
+        return CountLabels(units, "any", output.ties)
+    if units == 2:
+        assert output.ties is not None
+        return PairOfSigns(ties=output.ties)
+    return CountLabels(units, "majority", output.ties)
+
+
+def require_signs(units: int, hidden: Hidden, output: Output) -> str:
+    """What sign(0) is in a committee whose instances can be drawn and solved: signs under a sign.
+
+    Args:
+        units: K.
+        hidden: as `hidden_unit` lets pass.
+        output: as `output_unit` lets pass.
+
+    Raises:
+        ValueError: if it is another one.
+    """
+    if units < 2:
+        raise fail("k", "be at least 2 for instances; one unit is a `GLM`", units)
+    if not isinstance(hidden, Sign):
+        raise fail("hidden", "be Sign() for instances and message passing", hidden)
+    if not isinstance(output, Sign):
+        raise fail("output", "be Sign(ties=...) for instances and message passing", output)
+    return output.ties or "zero"  # odd numbers of signs have no ties
