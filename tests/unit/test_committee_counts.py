@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
+import solvable as sv
 from solvable.bricks.committee.counts import CountLabels, count_law
 from solvable.bricks.committee.nodes import across, directions, line
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
@@ -128,6 +129,34 @@ def test_weights_seen_alike_are_independent(units):
         other, weight_moments(Rademacher(), units, jnp.array([1.7, 0.4]), 5), strict=True
     ):
         np.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+@pytest.mark.slow
+def test_three_units_have_a_gap():
+    """Between the state of units that differ and where units that are alike are left."""
+    model = sv.Committee(k=3, prior=sv.Gaussian(), output=sv.Sign())
+    found = sv.thresholds(model, "alpha")
+    appears, best, left = (
+        found[name].value
+        for name in ("spinodal_informed", "information_theoretic", "specialization")
+    )
+    assert appears < best < left
+    assert found["spinodal_uninformed"].value == pytest.approx(left, rel=1e-6)
+    data = sv.curve(model, over={"alpha": [0.98 * appears, best + 0.1, 15.0]})
+    apart = data.sel(branch="specialized")
+    assert apart.status[0] == sv.Status.no_branch
+    assert np.all(apart.error_bound[1:] < 1e-4)
+    free_entropy = data.free_entropy.isel(alpha=1)
+    assert free_entropy.sel(branch="specialized") > free_entropy.sel(branch="symmetric")
+    # plain state evolution from units that differ ends there
+    start = {"overlap_diagonal": 0.8, "overlap_off_diagonal": 0.0}
+    start |= {"overlap": 0.8, "mse": 0.2, "generalization_error": np.nan}
+    path = sv.Committee(k=3, prior=sv.Gaussian(), output=sv.Sign(), alpha=15.0)
+    end = path.state_evolution(start, 40)["overlap_diagonal"][-1]
+    there = float(data.overlap_diagonal.sel(branch="specialized", alpha=15.0))
+    assert end == pytest.approx(there, abs=1e-4)
+    with pytest.raises(ValueError, match="`alpha` must be at most 2"):
+        sv.curve(model, over={"alpha": [60.0]})
 
 
 def test_known_labels():

@@ -17,7 +17,7 @@ from solvable.bricks.committee.weights import weight_moments
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import in_interval, integer
 from solvable.core.instance import Data, Instance
-from solvable.core.quadrature import ORDER
+from solvable.core.quadrature import FINE_ORDER
 from solvable.core.randomness import fold, key_for, normal_matrix, numpy_generator
 
 _FRESH: Final = 40_000  # fields on which predictions are measured: to half a percent
@@ -141,7 +141,7 @@ def state_evolution(
 def _evolved(
     prior: AbstractPrior, labels: AbstractLabels, q: Any, V: Any, alpha: Any
 ) -> tuple[Array, Array, Array]:
-    nodes = labels.panel_nodes(ORDER)
+    nodes = labels.panel_nodes(FINE_ORDER)
     seen = labels.moments(q, V, nodes)
     found = weight_moments(prior, labels.units, alpha * seen.snr, nodes)
     return found.overlap, found.variance, seen.square - seen.predicted

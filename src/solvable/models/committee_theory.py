@@ -246,20 +246,23 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
             ValueError: if alpha is beyond what averages resolve.
         """
         bare = numeric(inject(self, {"alpha": 1.0}))
-        low, high = (np.log(x) for x in scale_range)
+        high = np.log(scale_range[1])
 
         def linearize(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             value, slope = _linearized(bare, jnp.asarray(X))
             return np.asarray(value), np.asarray(slope)
 
         finest = self.labels.finest()[1] * float(bare.prior.second_moment())
+        before = np.inf
 
         def stop(X: np.ndarray) -> bool:
+            nonlocal before
             at, variance = (float(x) for x in _placed(bare, jnp.asarray(X)))
-            away = X[1] > 0  # at its beginning the curve hardly moves in alpha
-            out = not low - _MARGIN < at < high + _MARGIN
+            rises, before = at > before, at
+            # a curve that falls in alpha may rise again, and at its beginning it hardly moves
+            beyond = X[1] > 0 and rises and at > high + _MARGIN
             lost = not np.isfinite(at) or np.max(X) > HIGHEST or variance < finest
-            return bool(lost or (away and out))
+            return bool(lost or beyond)
 
         x, _ = specialization(bare.symmetric())
         curve, count = trace(linearize, np.array([x, _LOWEST]), np.array([0.0, 1.0]), stop)
@@ -270,7 +273,8 @@ class DistinctCommittee(AbstractCommittee, AbstractBranchNamesModel):
         rises = levels[-1] > levels[-2]
         if lost and rises and levels[-1] < high and scale_range != scalar.WIDEST:
             most = np.exp(levels[-1])
-            must = f"be at most {most:.3g}, up to where averages are resolved for {self.labels}"
+            units = f"{self.labels.units} such units"
+            must = f"be at most {most:.3g}, up to where averages over {units} are resolved"
             raise fail("alpha", must, scale_range[1])
         return problem, np.asarray(curve.s)[:count], levels
 
