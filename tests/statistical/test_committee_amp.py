@@ -153,3 +153,10 @@ def test_labels_that_cannot_be_are_refused():
     data = type(instance.data)(instance.data.design, 0 * instance.data.observation)
     with pytest.raises(ValueError, match="`observation` must have one of the labels -1, 1"):
         model.solve(data, key_for(0, "start"))
+
+
+def test_starts_that_leave_no_covariance_are_refused():
+    model = MODELS["gaussian"]
+    instance = model.sample(key_for(0, "refused"), 50)
+    with pytest.raises(ValueError, match="`start` must leave a positive definite covariance"):
+        model.solve(instance.data, key_for(0, "start"), start=3 * np.asarray(instance.signal))

@@ -35,6 +35,7 @@ from solvable.core.randomness import numpy_generator
 _FIRST: Final = 1e-7  # by how much units of a random start differ, relative
 _ALIKE: Final = 1e-12  # units that differ by less are the same
 _FEW: Final = 10  # samples next to a border
+_FLUCTUATION: Final = 5.0  # of an eigenvalue of W^T W / p, in units of sqrt(K / p)
 _HALF: Final = 0.5
 _LEAST: Final = 1e-7  # eigenvalue of V, relative: its correlations stay below 1
 
@@ -138,12 +139,22 @@ def init(problem: Problem, start: Float[np.ndarray, "p K"]) -> State:
 
     Args:
         problem: the examples.
-        start: W^0, independent of them, |W^0|^2 / p its overlap with itself.
+        start: W^0, independent of them, W^0T W^0 / p its overlap with itself.
+
+    Raises:
+        ValueError: if that overlap leaves no covariance, by more than a finite p explains.
     """
     (n, p), K = problem.design.shape, problem.labels.units
     mean = array("start", start, shape=(p, K))
     rho = float(problem.prior.second_moment())
-    covariance, _ = positive(rho * np.eye(K) - mean.T @ mean / p)
+    left = rho * np.eye(K) - mean.T @ mean / p
+    least = float(np.linalg.eigvalsh(left)[0])
+    if not least > -_FLUCTUATION * rho * (K / p) ** 0.5:
+        must = "leave a positive definite covariance rho - W^T W / p of the weights"
+        raise ValueError(
+            f"Argument `start` must {must}, but its least eigenvalue was {least:.3g}."
+        )
+    covariance, _ = positive(left)
     nothing = np.zeros((1, K, K))
     return State(mean.reshape(1, -1), covariance[None], np.zeros((1, n, K)), nothing)
 
