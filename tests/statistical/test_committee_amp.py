@@ -23,8 +23,14 @@ MODELS = {
         k=2, prior=sv.Gaussian(), output=sv.Sign(ties="random"), alpha=3.0
     ),
     "three units": sv.Committee(k=3, prior=sv.Gaussian(), output=sv.Sign(), alpha=4.0),
+    "any active": sv.Committee(
+        k=2, prior=sv.Gaussian(), hidden=sv.ReLU(), output=sv.Sign(ties="zero"), alpha=4.0
+    ),
+    "sum in noise": sv.Committee(
+        k=2, prior=sv.Rademacher(), output=sv.Linear(delta=0.3), alpha=1.0
+    ),
 }
-SIZES, COUNTS = {"three units": (100, 400)}, {"three units": (32, 10)}
+FEWER = ("three units", "any active", "sum in noise")
 
 
 def steps(model, size, seed, iterations=6):
@@ -48,7 +54,7 @@ def steps(model, size, seed, iterations=6):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_follow_state_evolution(name):
-    sizes, counts = SIZES.get(name, (200, 800)), COUNTS.get(name, (48, 16))
+    sizes, counts = ((100, 400), (32, 10)) if name in FEWER else ((200, 800), (48, 16))
     # the start's overlaps are those of its law
     start = {"overlap_diagonal": 0.4, "overlap_off_diagonal": 0.0}
     start |= {"overlap": 0.4, "mse": 0.6, "generalization_error": np.nan}

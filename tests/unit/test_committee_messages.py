@@ -69,10 +69,17 @@ def test_predictions_are_those_of_orthants(units):
 
 
 @pytest.mark.parametrize("units", [1, 2, 3, 4])
-@pytest.mark.parametrize("ties", ["zero", "random"])
-def test_slopes_are_differences_of_scores(units, ties):
-    law, V, omega = SignMessages(units, ties), jnp.array(COVARIANCES[units]), fields(units)
-    y = jnp.array((5 * list(law.labels()))[:5])
+@pytest.mark.parametrize(
+    "ties, kind", [("zero", "majority"), ("random", "majority"), ("zero", "sum")]
+)
+def test_slopes_are_differences_of_scores(units, ties, kind):
+    law, V, omega = (
+        SignMessages(units, ties, kind, 0.2),
+        jnp.array(COVARIANCES[units]),
+        fields(units),
+    )
+    labels = [0.3, -1.7, 2.2] if kind == "sum" else list(law.labels())
+    y = jnp.array((5 * labels)[:5])
     found, step = law.messages(y, omega, V), 1e-5
     for axis in range(units):
         move = step * jnp.eye(units)[axis]
@@ -127,6 +134,9 @@ def test_labels_and_ties():
     rng = np.random.default_rng(0)
     tied = np.tile([1.0, -1.0], (1000, 1))
     assert set(SignMessages(2, "zero").sample(tied, rng)) == {0.0}
+    assert set(SignMessages(2, "zero", "any").sample(tied, rng)) == {1.0}
+    assert set(SignMessages(2, "zero", "any").sample(-np.abs(tied), rng)) == {0.0}
+    assert set(SignMessages(2, "zero", "sum").sample(np.abs(tied), rng)) == {2.0}
     at_random = SignMessages(2, "random").sample(tied, rng)
     assert set(at_random) == {1.0, -1.0} and abs(at_random.mean()) < 0.15
     assert [len(SignMessages(k, "zero").labels()) for k in (1, 2, 3, 4)] == [2, 3, 2, 3]

@@ -139,10 +139,10 @@ def test_what_is_refused(arguments, match):
     [
         (dict(k=1), "`k` must be at least 2 for instances"),
         (dict(k=2, hidden=sv.Erf()), "`hidden` must be Sign"),
-        (dict(k=2, output=sv.Linear()), "`output` must be Sign"),
+        (dict(k=2, hidden=sv.ReLU(), output=sv.Linear(delta=0.1)), "`hidden` must be Sign"),
     ],
 )
-def test_instances_are_of_signs(arguments, match):
+def test_instances_are_of_counts(arguments, match):
     settings = dict(prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=1.0) | arguments
     with pytest.raises(ValueError, match=match):
         sv.Committee(**settings).sample(key_for(0, "test"), 10)

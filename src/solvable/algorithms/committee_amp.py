@@ -63,10 +63,12 @@ class Problem:
         enumerable("prior", self.prior, self.labels.units)
         count = len(matrix("design", self.design))
         y = vector("observation", self.observation)
-        if len(y) != count or not np.all(np.isin(y, self.labels.labels())):
-            known = ", ".join(f"{x:g}" for x in sorted(self.labels.labels()))
+        labels = self.labels.labels()
+        if len(y) != count or not (labels is None or np.all(np.isin(y, labels))):
+            known = "a number" if labels is None else "one of the labels "
+            known += "" if labels is None else ", ".join(f"{x:g}" for x in sorted(labels))
             raise ValueError(
-                f"Argument `observation` must have one of the labels {known} for each of the "
+                f"Argument `observation` must have {known} for each of the "
                 f"{count} rows of `design`, but had {len(y)} entries, {np.unique(y)[:5].tolist()}."
             )
 

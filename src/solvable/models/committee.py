@@ -31,8 +31,8 @@ from solvable.models.committee_kinds import (
     Output,
     hidden_unit,
     labels_of,
+    messages_of,
     output_unit,
-    require_signs,
     require_solvable,
 )
 from solvable.models.committee_sum import (
@@ -230,8 +230,7 @@ class Committee(
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
     def _laws(self) -> tuple[AbstractPrior, SignMessages]:
-        ties = require_signs(self.k, self.hidden, self.output)
-        return self.prior, SignMessages(self.k, ties)
+        return self.prior, messages_of(self.k, self.hidden, self.output)
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

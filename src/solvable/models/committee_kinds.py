@@ -8,9 +8,10 @@ from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
+from solvable.bricks.committee.messages import SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.smooth import noisy_sum
-from solvable.core.arguments import fail, instance
+from solvable.core.arguments import fail, instance, non_negative
 
 Hidden = Sign | ReLU | Erf | Linear
 Output = Sign | Linear
@@ -92,8 +93,8 @@ def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstrac
     return CountLabels(units, "majority", output.ties)
 
 
-def require_signs(units: int, hidden: Hidden, output: Output) -> str:
-    """What sign(0) is in a committee whose instances can be drawn and solved: signs under a sign.
+def messages_of(units: int, hidden: Hidden, output: Output) -> SignMessages:
+    """What message passing needs of labels that depend on how many fields are positive.
 
     Args:
         units: K.
@@ -101,12 +102,15 @@ def require_signs(units: int, hidden: Hidden, output: Output) -> str:
         output: as `output_unit` lets pass.
 
     Raises:
-        ValueError: if it is another one.
+        ValueError: if they depend on more, or a variance has no value.
     """
     if units < 2:
         raise fail("k", "be at least 2 for instances; one unit is a `GLM`", units)
+    if isinstance(output, Sign) and isinstance(hidden, Sign | ReLU):
+        kind = "majority" if isinstance(hidden, Sign) else "any"
+        return SignMessages(units, output.ties or "zero", kind)  # odd numbers have no ties
     if not isinstance(hidden, Sign):
-        raise fail("hidden", "be Sign() for instances and message passing", hidden)
-    if not isinstance(output, Sign):
-        raise fail("output", "be Sign(ties=...) for instances and message passing", output)
-    return output.ties or "zero"  # odd numbers of signs have no ties
+        must = "be Sign(), or ReLU() under a Sign, for instances and message passing"
+        raise fail("hidden", must, hidden)
+    assert isinstance(output, Linear)
+    return SignMessages(units, "zero", "sum", float(non_negative("delta", output.delta)))

@@ -1,6 +1,7 @@
 """What a label of K hidden units says of their fields: the output's messages.
 
-y = sign(sum_l sign z_l), z = omega + V^(1/2) xi, for any K and any covariance V. Given the label,
+y ~ P(. | how many z_l are positive), z = omega + V^(1/2) xi, for any K and any covariance V: the
+same labels as those of `counts.py`, one by one. Given the label,
 
     g = grad_omega ln Z(y; omega, V),   -dg / domega = V^-1 - V^-1 Cov(z | y) V^-1.
 
@@ -48,28 +49,45 @@ class Messages(NamedTuple):
 
 
 class SignMessages(eqx.Module):
-    """y = sign(sum_l sign z_l) of K fields.
+    """y ~ P(. | how many of K fields are positive), with C = 2 count - K the sum of their signs.
 
     Args:
         units: K >= 1.
-        ties: for even K, "zero": as many positive as negative signs make 0; or "random": +-1.
+        ties: what sign(0) is: "zero", or "random": +-1.
+        kind: "majority": y = sign(C); "any": y = sign(count); "sum": y = C + N(0, delta).
+        delta: variance of the noise of a sum.
     """
 
     units: int = eqx.field(static=True)
     ties: str = eqx.field(static=True)
+    kind: str = eqx.field(static=True, default="majority")
+    delta: float = eqx.field(static=True, default=0.0)
 
-    def labels(self) -> Float[np.ndarray, " labels"]:
-        """The values of y."""
-        three = self.units % 2 == 0 and self.ties == "zero"
-        return np.array([1.0, -1.0, 0.0] if three else [1.0, -1.0])
+    def _seen(self, count: Any) -> Any:
+        """What is seen of a count, before ties and noise."""
+        if self.kind == "any":
+            return np.minimum(count, 1.0)
+        total = 2.0 * count - self.units
+        return total if self.kind == "sum" else np.sign(total)
+
+    def labels(self) -> Float[np.ndarray, " labels"] | None:
+        """The values of y; None where it is a real number."""
+        if self.kind == "sum" and self.delta > 0:
+            return None
+        values = np.unique(self._seen(np.arange(self.units + 1)))[::-1]
+        if self.kind == "sum":
+            return values
+        return np.array([1.0, -1.0]) if self.ties == "random" else values
 
     def sample(
         self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
         """y of fields z."""
-        total = np.sign(np.sign(fields).sum(axis=1))
-        ties = 0.0 if self.ties == "zero" else rng.choice([-1.0, 1.0], len(total))
-        return np.where(total == 0, ties, total)
+        seen = self._seen(np.sum(fields > 0, axis=1))
+        if self.kind == "sum":
+            return seen + self.delta**0.5 * rng.standard_normal(len(seen))
+        ties = 0.0 if self.ties == "zero" else rng.choice([-1.0, 1.0], len(seen))
+        return np.where(seen == 0, ties, seen)
 
     def messages(
         self, y: Float[Array, " n"], omega: Float[Array, "n K"], V: Float[Array, "K K"]
@@ -81,26 +99,26 @@ class SignMessages(eqx.Module):
             omega: means of the fields.
             V: their covariance, positive definite.
         """
-        if self.units == 2:
+        if self.units == 2 and self.kind == "majority":
             return self._pair(y, omega, V)
-        chances = jnp.asarray(self._chances())
-        which = jnp.argmax(jnp.asarray(self.labels()) == y[:, None], axis=1)
-        return _averaged(chances[which], omega, V)
+        return _averaged(self._chances(y), omega, V)
 
     def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
         """E[y | omega, V]."""
-        if self.units == 2:  # P(+, +) - P(-, -) = P(z_1 > 0) - P(z_2 < 0)
+        if self.units == 2 and self.kind == "majority":
+            # P(+, +) - P(-, -) = P(z_1 > 0) - P(z_2 < 0)
             return jnp.sum(ndtr(omega / jnp.sqrt(jnp.diagonal(V))), axis=1) - 1
-        signed = jnp.asarray(self.labels() @ self._chances())
-        return _expected(signed, omega, V)
+        return _expected(jnp.asarray(self._seen(np.arange(self.units + 1))), omega, V)
 
-    def _chances(self) -> Float[np.ndarray, "labels counts"]:
-        """P(y | m positive signs), m = 0, ..., K."""
-        total = np.sign(2 * np.arange(self.units + 1) - self.units)
-        chances = (self.labels()[:, None] == total).astype(float)
-        if self.ties == "random":
-            chances[:, total == 0] = 0.5
-        return chances
+    def _chances(self, y: Float[Array, " n"]) -> Float[Array, "n counts"]:
+        """P(y | m positive signs), m = 0, ..., K, up to a factor."""
+        seen = self._seen(np.arange(self.units + 1))
+        away = y[:, None] - seen
+        if self.labels() is None:
+            exponent = -0.5 * away**2 / self.delta
+            return jnp.exp(exponent - jnp.max(exponent, axis=1, keepdims=True))
+        tied = 0.5 * (seen == 0) * (self.ties == "random" and self.kind != "sum")
+        return jnp.where(tied > 0, tied, 1.0 * (away == 0))
 
     def _pair(self, y: Array, omega: Array, V: Array) -> Messages:
         widths = jnp.sqrt(jnp.diagonal(V))
