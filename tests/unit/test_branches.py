@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from solvable.core.branches import Limits, level, scan, uniform_table
+from solvable.core.branches import ROWS, Limits, level, scan, uniform_table
 from solvable.core.fixed_points import FixedPoint, fixed_points, name_branches
 from solvable.core.roots import find_roots
 from solvable.core.specification import Specification
@@ -20,6 +20,7 @@ class Cubic(Specification):
     """h = x^3 / 3 - x: rising, falling between -1 and 1, rising."""
 
     curve: None = None
+    rows: int = ROWS
 
     def level_at(self, x, nodes):
         return x**3 / 3 - x

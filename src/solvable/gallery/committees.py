@@ -54,7 +54,7 @@ class Committees:
         """Grids and sizes."""
         return {
             "model": self.model,
-            "theory": [*self.theory[:2], 16 if quick else self.theory[2]],
+            "theory": [*self.theory[:2], 6 if quick else self.theory[2]],
             "measured": self.measured_quick if quick else self.measured,
             "size": 300 if quick else self.size,
             "instances": 2 if quick else self.instances,
