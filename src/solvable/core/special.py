@@ -88,6 +88,11 @@ def log_normal(x: Float[Array, "..."], variance: Float[Array, "..."]) -> Float[A
     return -0.5 * x**2 / variance - 0.5 * jnp.log(variance) - LOG_SQRT_2PI
 
 
+def normal_density(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Density of N(0, 1) at x."""
+    return jnp.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+
+
 @jax.custom_jvp
 def log_mills(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """log Phi(x), then the m, e and v of `mills`, from the same polynomials.
@@ -345,6 +350,17 @@ def bivariate_normal_cdf(
 ) -> Float[Array, "..."]:
     """P(x < h, y < k) of standard normal variables of correlation r, |r| < 1."""
     return ndtr(h) * ndtr(k) + bivariate_normal_excess(h, k, r, nodes)
+
+
+def bivariate_normal_slopes(
+    h: Float[Array, "..."], k: Float[Array, "..."], r: Float[Array, ""]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Slopes of `bivariate_normal_cdf`, phi(h) Phi((k - r h) / sqrt(1 - r^2)) in h, and in k."""
+    root = jnp.sqrt((1 - r) * (1 + r))
+    return (
+        normal_density(h) * ndtr((k - r * h) / root),
+        normal_density(k) * ndtr((h - r * k) / root),
+    )
 
 
 def bivariate_normal_excess(

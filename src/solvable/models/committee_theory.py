@@ -114,8 +114,8 @@ class AbstractCommittee(AbstractSamplesModel):
 
     def update(self, order: CommitteeOrder) -> CommitteeOrder:
         """One step of state evolution, q_hat = alpha snr."""
-        snr = self.labels_at(order, self.labels.panel_nodes(ORDER)).snr
-        return self.order_at(jnp.log(self.alpha * snr), self.labels.panel_nodes(ORDER))
+        nodes = self.labels.panel_nodes(ORDER)
+        return self.order_at(jnp.log(self.alpha * self.labels_at(order, nodes).snr), nodes)
 
     def free_entropy(
         self, order: CommitteeOrder, nodes: int = ORDER, copies: Any = 1.0
@@ -144,10 +144,8 @@ class AbstractCommittee(AbstractSamplesModel):
     def starts(self) -> dict[str, CommitteeOrder]:
         """Units that know little and differ a little, and units that are all but known."""
         starts = {"uninformed": [0.1, 0.01], "informed": [1e3, 1e3]}
-        return {
-            name: self.order_at(jnp.log(jnp.array(q)), self.labels.panel_nodes(ORDER))
-            for name, q in starts.items()
-        }
+        nodes = self.labels.panel_nodes(ORDER)
+        return {name: self.order_at(jnp.log(jnp.array(q)), nodes) for name, q in starts.items()}
 
 
 class SymmetricCommittee(AbstractCommittee, AbstractOneNumberModel):

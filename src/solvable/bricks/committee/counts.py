@@ -34,10 +34,20 @@ from solvable.bricks.committee.nodes import directions, line, trapezoid
 from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes, nodes_between
 from solvable.core.special import complex_normal_cdf
 
-_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _STEPS, _MANY_STEPS = 5, 50  # values of zeta a node of a panel: V_+ = 0.05 and 2e-3 in reach
-_ROWS = 256  # points whose counts are found at once
 _ALMOST = 1e-12
+
+
+def seen_of(kind: str, units: int) -> Float[np.ndarray, " counts"]:
+    """What is seen of every count 0, ..., K, before ties and noise.
+
+    Args:
+        kind: "majority": sign(C), C = 2 count - K; "any": sign(count); "sum": C.
+        units: K.
+    """
+    count = np.arange(units + 1)
+    total = 2.0 * count - units
+    return {"majority": np.sign(total), "any": np.minimum(count, 1.0), "sum": total}[kind]
 
 
 class Rule(NamedTuple):
@@ -71,13 +81,11 @@ class CountLabels(AbstractLabels):
 
     def rule(self, nodes: int = ORDER) -> Rule:
         """What a count makes of y, by quadrature where that is a real number."""
-        count = np.arange(self.units + 1)
-        total = 2.0 * count - self.units
+        seen = seen_of(self.kind, self.units)
         if self.kind == "sum":
-            return _noisy(total, self.delta, nodes)
-        signs = np.sign(total) if self.kind == "majority" else np.minimum(count, 1)
+            return _noisy(seen, self.delta, nodes)
         labels = np.array([1.0, -1.0, 0.0])
-        table = (labels[:, None] == signs).astype(float)
+        table = (labels[:, None] == seen).astype(float)
         if self.ties == "random":
             labels, table = labels[:2], table[:2] + 0.5 * table[2]
         kept = np.any(table > 0, axis=1)
@@ -92,15 +100,12 @@ class CountLabels(AbstractLabels):
         c = jnp.where(jnp.abs(c) < _ALMOST * V[1], _ALMOST * V[1], c)
         stretch = jnp.where(c < 0, jnp.sqrt(V[1] / V[0]), 1.0)
         # at an imaginary shift the real part is even
-        (half, even), (whole, all_of) = (trapezoid(steps, _REACH, x) for x in (True, False))
+        (half, even), (whole, all_of) = (trapezoid(steps, x) for x in (True, False))
         eta, weight = jnp.where(c < 0, half, whole), jnp.where(c < 0, even, all_of)
         width = jnp.sqrt(V[1])
         shift = stretch * eta * jnp.sqrt(c.astype(complex)) / width
 
-        def at(rows: Float[Array, "n K"]) -> tuple[Array, Array]:
-            return _counts(rows.T / width, shift, stretch * weight)
-
-        value, slope = at(omega)
+        value, slope = _counts(omega.T / width, shift, stretch * weight)
         return value.T, jnp.moveaxis(slope, -1, 0) / width
 
     def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:

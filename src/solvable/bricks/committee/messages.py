@@ -24,8 +24,9 @@ from jaxtyping import Array, Float
 from scipy.special import ndtri
 from scipy.stats.qmc import Sobol
 
+from solvable.bricks.committee.counts import seen_of
 from solvable.bricks.committee.quadrants import opposite_quadrants
-from solvable.core.special import log_ndtr
+from solvable.core.special import log_ndtr, normal_density
 
 _NODES: Final = 16  # of the quadrature of a quadrant's probability
 _REACH, _STEP = 6.5, 0.5  # of the grid in each direction of zeta
@@ -63,18 +64,11 @@ class SignMessages(eqx.Module):
     kind: str = eqx.field(static=True, default="majority")
     delta: float = eqx.field(static=True, default=0.0)
 
-    def _seen(self, count: Any) -> Any:
-        """What is seen of a count, before ties and noise."""
-        if self.kind == "any":
-            return np.minimum(count, 1.0)
-        total = 2.0 * count - self.units
-        return total if self.kind == "sum" else np.sign(total)
-
     def labels(self) -> Float[np.ndarray, " labels"] | None:
         """The values of y; None where it is a real number."""
         if self.kind == "sum" and self.delta > 0:
             return None
-        values = np.unique(self._seen(np.arange(self.units + 1)))[::-1]
+        values = np.unique(seen_of(self.kind, self.units))[::-1]
         if self.kind == "sum":
             return values
         return np.array([1.0, -1.0]) if self.ties == "random" else values
@@ -83,7 +77,7 @@ class SignMessages(eqx.Module):
         self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
         """y of fields z."""
-        seen = self._seen(np.sum(fields > 0, axis=1))
+        seen = seen_of(self.kind, self.units)[np.sum(fields > 0, axis=1)]
         if self.kind == "sum":
             return seen + self.delta**0.5 * rng.standard_normal(len(seen))
         ties = 0.0 if self.ties == "zero" else rng.choice([-1.0, 1.0], len(seen))
@@ -108,11 +102,11 @@ class SignMessages(eqx.Module):
         if self.units == 2 and self.kind == "majority":
             # P(+, +) - P(-, -) = P(z_1 > 0) - P(z_2 < 0)
             return jnp.sum(ndtr(omega / jnp.sqrt(jnp.diagonal(V))), axis=1) - 1
-        return _expected(jnp.asarray(self._seen(np.arange(self.units + 1))), omega, V)
+        return _expected(jnp.asarray(seen_of(self.kind, self.units)), omega, V)
 
     def _chances(self, y: Float[Array, " n"]) -> Float[Array, "n counts"]:
         """P(y | m positive signs), m = 0, ..., K, up to a factor."""
-        seen = self._seen(np.arange(self.units + 1))
+        seen = seen_of(self.kind, self.units)
         away = y[:, None] - seen
         if self.labels() is None:
             exponent = -0.5 * away**2 / self.delta
@@ -199,7 +193,7 @@ def _averaged(chances: Array, omega: Array, V: Array) -> Messages:
     def one(both: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         chance, mean = both
         c = (mean + shift) / width
-        p, density = ndtr(c), jnp.exp(-0.5 * c**2) / np.sqrt(2 * np.pi)
+        p, density = ndtr(c), normal_density(c)
         value = jax.vmap(_probability, (0, None))(p, chance)
         rise = jax.vmap(jax.grad(_probability), (0, None))(p, chance)
         bend = jax.vmap(jax.hessian(_probability), (0, None))(p, chance)

@@ -15,16 +15,16 @@ _PANELS = np.array([0.0, 1.2, 2.6, 4.4, 7.0])
 _BOTH = np.concatenate([-_PANELS[:0:-1], _PANELS])
 _POINTS = {5: 7, 6: 8, 8: 9}  # nodes a panel -> log2 of the number of Sobol points
 _MOST = 10
-_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
+REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _TINY = 1e-16
 
 
-def trapezoid(nodes: int, reach: float, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def trapezoid(nodes: int, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of an average over N(0, 1), exponentially good for entire functions.
 
     `half` of them are enough for an even function.
     """
-    x = np.linspace(0.0 if half else -reach, reach, nodes)
+    x = np.linspace(0.0 if half else -REACH, REACH, nodes)
     weight = np.exp(-0.5 * x**2)
     weight[0] *= 0.5 if half else 1.0
     return x, weight / weight.sum()
@@ -77,7 +77,7 @@ def noise(units: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     if units > 3:
         points = _sobol(units, nodes)
         return points, np.full(len(points), 1 / len(points))
-    x, weight = trapezoid(8 * nodes, _REACH)
+    x, weight = trapezoid(8 * nodes)
     axes = np.meshgrid(*[x] * units, indexing="ij")
     shares = np.meshgrid(*[weight] * units, indexing="ij")
     points, share = (np.stack(a).reshape(units, -1) for a in (axes, shares))

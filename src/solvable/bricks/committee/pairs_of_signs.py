@@ -13,7 +13,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
 from solvable.bricks.committee.labels import (
@@ -25,7 +24,7 @@ from solvable.bricks.committee.labels import (
 )
 from solvable.core.branches import ROWS
 from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes
-from solvable.core.special import bivariate_normal_cdf
+from solvable.core.special import bivariate_normal_cdf, bivariate_normal_slopes
 
 
 class Likelihoods(NamedTuple):
@@ -60,13 +59,11 @@ class PairOfSigns(AbstractLabels):
         """Z_y at means omega_1, omega_2, for any covariance V; `nodes` of a quadrature."""
         widths = jnp.sqrt(jnp.diagonal(V))
         r = V[0, 1] / (widths[0] * widths[1])
-        root = jnp.sqrt((1 - r) * (1 + r))
 
         def quadrant(h: Array, k: Array) -> tuple[Array, Array, Array]:
             value = bivariate_normal_cdf(h, k, r, nodes)
-            at_h = _density(h) * ndtr((k - r * h) / root) / widths[0]
-            at_k = _density(k) * ndtr((h - r * k) / root) / widths[1]
-            return value, at_h, at_k
+            at_h, at_k = bivariate_normal_slopes(h, k, r)
+            return value, at_h / widths[0], at_k / widths[1]
 
         h, k = first / widths[0], second / widths[1]
         both = jnp.stack([jnp.stack(quadrant(h, k)), jnp.stack(quadrant(-h, -k))])
@@ -159,7 +156,3 @@ def _matrix(V: Array) -> Array:
     """The matrix with these eigenvalues along (1, 1) and (1, -1)."""
     own, cross = 0.5 * (V[0] + V[1]), 0.5 * (V[0] - V[1])
     return jnp.array([[own, cross], [cross, own]])
-
-
-def _density(x: Array) -> Array:
-    return jnp.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)

@@ -17,7 +17,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.noisy_function import AbstractFunctionChannel
@@ -29,11 +28,15 @@ from solvable.bricks.committee.labels import (
     entropy_density,
     over,
 )
-from solvable.bricks.committee.nodes import line, trapezoid
+from solvable.bricks.committee.nodes import REACH, line, trapezoid
 from solvable.core.quadrature import FINE_ORDER, ORDER
-from solvable.core.special import bivariate_normal_cdf, log_normal, normal_entropy
+from solvable.core.special import (
+    bivariate_normal_cdf,
+    bivariate_normal_slopes,
+    log_normal,
+    normal_entropy,
+)
 
-_REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _NOISE_REACH = 7.0
 _FINEST = 0.03  # variance across that grids resolve, where rho is 1
 _PER_NOISE, _PER_WIDTH = 1.4, 16.0  # nodes of y in sqrt(delta); of z in a width, times its range
@@ -177,7 +180,7 @@ class SmoothLabels(AbstractNoisySum):
     ) -> Likelihoods:
         plus, weight, slope = self._along(along, V[0], rho, nodes)
         half = _finer(self.fields, nodes) // 2
-        minus = jnp.linspace(-_REACH, _REACH, 2 * half + 1) * jnp.sqrt(rho)
+        minus = jnp.linspace(-REACH, REACH, 2 * half + 1) * jnp.sqrt(rho)
         right = minus[half:]  # the sum of the units is even in z_-
         first, second = (plus[:, None] + right) / np.sqrt(2), (plus[:, None] - right) / np.sqrt(2)
         total = self.hidden.evaluate(first) + self.hidden.evaluate(second)
@@ -198,7 +201,7 @@ class SmoothLabels(AbstractNoisySum):
         """
         count, few = len(omega), _AROUND
         size = max(2 * (_MANY * _finer(self.fields, nodes) // 2) + 1, few * count)
-        grid = jnp.linspace(-_REACH, _REACH, size) * jnp.sqrt(rho)
+        grid = jnp.linspace(-REACH, REACH, size) * jnp.sqrt(rho)
         xi, share = np.polynomial.hermite_e.hermegauss(few)
         share = share / share.sum()
         padding = size - few * count
@@ -213,11 +216,11 @@ class SmoothLabels(AbstractNoisySum):
         return plus, weight, slope
 
     def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
-        ends = self.hidden.evaluate(_REACH * jnp.sqrt(rho) * np.array([-1.0, 1.0]))
+        ends = self.hidden.evaluate(REACH * jnp.sqrt(rho) * np.array([-1.0, 1.0]))
         return 2 * jnp.min(ends), 2 * jnp.max(ends)
 
     def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
-        return trapezoid(_finer(self.fields // (6 if half else 3), nodes), _REACH, half)
+        return trapezoid(_finer(self.fields // (6 if half else 3), nodes), half)
 
     def finest(self) -> tuple[float, float]:
         """Any V_+; V_- until the grid across is too coarse."""
@@ -258,7 +261,7 @@ class RectifiedLabels(AbstractNoisySum):
         return jax.lax.map(at, jnp.asarray(along), batch_size=_ROWS)
 
     def span(self, rho: Float[Array, ""]) -> tuple[Any, Any]:
-        return 0.0, np.sqrt(2) * _REACH * jnp.sqrt(rho)
+        return 0.0, np.sqrt(2) * REACH * jnp.sqrt(rho)
 
     def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
         return line(nodes, half)
@@ -284,11 +287,10 @@ def _quadrant(
     width = jnp.sqrt(jnp.diagonal(rest))
     r = signs[0] * signs[1] * rest[0, 1] / (width[0] * width[1])
     h, k = (signs[a] * (omega[a] + gain[a] * away) / width[a] for a in range(2))
-    root = jnp.sqrt((1 - r) * (1 + r))
     density = jnp.exp(log_normal(away, total))
     both = bivariate_normal_cdf(h, k, r, nodes)
-    at_h = _normal(h) * ndtr((k - r * h) / root) * signs[0] / width[0]
-    at_k = _normal(k) * ndtr((h - r * k) / root) * signs[1] / width[1]
+    slopes = bivariate_normal_slopes(h, k, r)
+    at_h, at_k = (x * s / w for x, s, w in zip(slopes, signs, width, strict=True))
     slopes = []
     for a in range(2):
         # omega_a moves y's mean by u_a, and with it the mean of z given y
@@ -301,10 +303,6 @@ def _quadrant(
 def _total(q: Array, V: Array) -> Array:
     """rho, a number on which grids depend but nothing else."""
     return jax.lax.stop_gradient(q + V)
-
-
-def _normal(x: Array) -> Array:
-    return jnp.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
 
 
 def _kernel(z: Array, omega: Array, V: Array) -> tuple[Array, Array]:
@@ -329,9 +327,9 @@ def noisy_sum(hidden: AbstractFunctionChannel, delta: Any, rho: float) -> Abstra
     """
     noise = float(delta) if isinstance(delta, float) else 0.1 * rho
     wide = (rho / noise) ** 0.5
-    low, high = (float(x) for x in hidden.evaluate(_REACH * rho**0.5 * jnp.array([-1.0, 1.0])))
+    low, high = (float(x) for x in hidden.evaluate(REACH * rho**0.5 * jnp.array([-1.0, 1.0])))
     if isinstance(hidden, ReLU):
-        outputs = _rounded(_PER_NOISE * (_REACH * 2**0.5 * wide + 14))
+        outputs = _rounded(_PER_NOISE * (REACH * 2**0.5 * wide + 14))
         return RectifiedLabels(delta=delta, outputs=outputs)
     outputs = _rounded(_PER_NOISE * (2 * (high - low) / noise**0.5 + 14))
     slope = float(jax.grad(hidden.evaluate)(0.0))
