@@ -246,22 +246,42 @@ def _find_folds(
 
 
 def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:
-    """Extremum of the Chebyshev interpolant of h on two shrinking intervals, if it has one."""
-    root = guess
-    for reach in (0.3, 0.03):
-        domain = [max(x[0], root - reach), min(x[-1], root + reach)]
-        at = 0.5 * sum(domain) + 0.5 * (domain[1] - domain[0]) * _CHEBYSHEV
-        values = level(model, at)
-        if not np.all(np.isfinite(values)):
-            return None  # beside levels that are no numbers, which the table leaves out
-        fit = Chebyshev.fit(at, values, len(at) - 1, domain=domain)
-        roots = fit.deriv().roots()
-        inside = (roots.real >= domain[0]) & (roots.real <= domain[1])
-        real = roots.real[(np.abs(roots.imag) < 1e-6) & inside]
-        if not real.size:
-            return None
-        root = float(real[np.argmin(np.abs(real - root))])
-    return Fold(root, float(level(model, np.array([root]))[0]), bool(fit.deriv(2)(root) < 0))
+    """Extremum of h on two shrinking intervals, if it has one.
+
+    Where h takes long to compute the first is for the table's coarse quadrature, and the root is
+    begun again if it is not in the second.
+    """
+    searches = [((0.3, ORDER), (0.03, ORDER))]
+    if model.rows < ROWS:
+        searches.insert(0, ((0.3, model.coarse), (0.03, ORDER)))
+    for search in searches:
+        root, fit = guess, None
+        for reach, nodes in search:
+            root, fit = _extremum(model, root, reach, x, nodes)
+            if fit is None:
+                break
+        if fit is not None:
+            value = float(level(model, np.array([root]))[0])
+            return Fold(root, value, bool(fit.deriv(2)(root) < 0))
+    return None
+
+
+def _extremum(
+    model: Any, guess: float, reach: float, x: np.ndarray, nodes: int
+) -> tuple[float, Chebyshev | None]:
+    """Extremum of the Chebyshev interpolant of h around a guess, and the interpolant."""
+    domain = [max(x[0], guess - reach), min(x[-1], guess + reach)]
+    at = 0.5 * sum(domain) + 0.5 * (domain[1] - domain[0]) * _CHEBYSHEV
+    values = level(model, at, nodes)
+    if not np.all(np.isfinite(values)):
+        return guess, None  # beside levels that are no numbers, which the table leaves out
+    fit = Chebyshev.fit(at, values, len(at) - 1, domain=domain)
+    roots = fit.deriv().roots()
+    inside = (roots.real >= domain[0]) & (roots.real <= domain[1])
+    real = roots.real[(np.abs(roots.imag) < 1e-6) & inside]
+    if not real.size:
+        return guess, None
+    return float(real[np.argmin(np.abs(real - guess))]), fit
 
 
 def _drop_shallow(folds: list[Fold], first: float, last: float, noise: float) -> list[Fold]:

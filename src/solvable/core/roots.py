@@ -20,6 +20,7 @@ from solvable.core.quadrature import FINE_ORDER, ORDER
 _ROOT_TOLERANCE = 1e-13
 _MAX_STEPS = 60
 _CHORD_STEPS, _COARSE = 30, 8
+_SURE, _ROUGH = 0.1, 1e-11
 _COARSE_ERROR, _FINEST = 1e-9, 26  # a point worse than this is polished once more
 
 
@@ -185,7 +186,7 @@ def equations(problem: Any, point: np.ndarray, nodes: int = ORDER) -> np.ndarray
 def _solve(
     problem: Any, targets: np.ndarray, x: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Newton steps on all equations at once, with Jacobians from the stored curve.
+    """Broyden's steps on all equations at once, with Jacobians from the stored curve at first.
 
     The table ends every guess close to its root; a point that does not settle keeps its residual.
     The last steps use finer quadratures, and the length of the last bounds the error.
@@ -195,16 +196,19 @@ def _solve(
     goal = np.zeros_like(point)
     goal[:, -1] = targets
     active = np.arange(len(x))
+    change, last = np.zeros_like(point), goal
     for _ in range(_CHORD_STEPS):
         if not len(active):
             break
         gap = equations(problem, point[active]) - goal[active]
+        inverse[active] = _secant(inverse[active], change[active], gap - last)
         residual[active], steps[active] = np.max(np.abs(gap), axis=1), steps[active] + 1
-        change = np.einsum("kij,kj->ki", inverse[active], gap)
+        step = -np.einsum("kij,kj->ki", inverse[active], gap)
         tolerance = _ROOT_TOLERANCE * np.maximum(1.0, np.abs(point[active]))
-        done = np.all(np.abs(change) <= tolerance, axis=1)
-        point[active] -= np.where(done[:, None], 0.0, change)
-        active = active[~done]
+        done = np.all(np.abs(step) <= tolerance, axis=1)
+        change[active] = np.where(done[:, None], 0.0, step)
+        point[active] += change[active]
+        active, last = active[~done], gap[~done]
     error = np.full_like(point, np.inf)
     active = np.arange(len(x))
     for nodes in (FINE_ORDER, _FINEST):
@@ -216,3 +220,17 @@ def _solve(
         if not len(active):
             break
     return point, residual, error, steps
+
+
+def _secant(inverse: np.ndarray, change: np.ndarray, rise: np.ndarray) -> np.ndarray:
+    """Inverse Jacobians that map the last rise of the equations to the change that made it.
+
+    Broyden (1965); unchanged where there was none, or a rise that is rounding.
+    """
+    expected = np.einsum("kij,kj->ki", inverse, rise)
+    row = np.einsum("ki,kij->kj", change, inverse)
+    scale = np.einsum("ki,ki->k", change, expected)
+    sure = np.abs(scale) > _SURE * np.sum(change**2, axis=1)
+    usable = sure & (np.max(np.abs(change), axis=1) > _ROUGH)
+    factor = np.where(usable, 1.0, 0.0) / np.where(usable, scale, 1.0)
+    return inverse + factor[:, None, None] * (change - expected)[:, :, None] * row[:, None, :]

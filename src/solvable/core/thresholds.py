@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from solvable.core.branches import Fold, Scan, level
+from solvable.core.branches import ROWS, Fold, Scan, level
 from solvable.core.fixed_points import fixed_points
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.roots import Roots, find_roots, guess_roots
@@ -22,6 +22,7 @@ _ROUNDS = 8
 _NODES = np.sort(np.cos(np.pi * (np.arange(8) + 0.5) / 8))
 _ROUNDING = 1e-14
 _SETTLED = 1e-11  # a last step so small means a fit to all digits
+_ROUGH, _ROUGH_STEP = 1e-4, 1e-8  # the same in a table; a step that still tells a slope
 _SMALLEST_FRACTION = 1e-4  # of the spinodal: where a search without a lower spinodal begins
 _LARGEST_SCALE = 1e4
 _BESIDE, _BESIDE_LOW = 1e-4, 1e-6
@@ -296,14 +297,45 @@ def _log(x: float) -> float:
 
 
 def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> Threshold:
-    """The scale at which the best branches on either side of the fold have equal potentials."""
+    """The scale at which the best branches on either side of the fold have equal potentials.
 
-    def gap(scales: np.ndarray, nodes: int = ORDER) -> np.ndarray:
-        return _potential_gap(table, top, find_roots(table, scales), scales, potentials, nodes)
+    Where a point takes long to compute, the search is one in the table, and ends with a few steps
+    to the true crossing.
+    """
+
+    def gap(scales: np.ndarray, nodes: int = ORDER, exact: bool = True) -> np.ndarray:
+        roots = (find_roots if exact else guess_roots)(table, scales)
+        return _potential_gap(table, top, roots, scales, potentials, nodes)
 
     high = top.h if np.isfinite(top.h) else np.log(_LARGEST_SCALE)
     lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
     low = max(min(lowest, default=-np.inf), high + np.log(_SMALLEST_FRACTION))
+    found = None
+    if table.model.rows < ROWS:
+        rough = _crossing(lambda s: gap(s, table.model.coarse, False), low, high, _ROUGH)
+        found = None if rough is None else _polished(gap, *rough)
+    found = found or _crossing(gap, low, high, _SETTLED)
+    if found is None:
+        return absent(name)
+    root, slope = found
+    scale = np.exp([root])
+    coarse, fine = gap(scale)[0], gap(scale, FINE_ORDER)[0]
+    value = float(scale[0])
+    error = value * ((abs(coarse) + abs(fine - coarse)) / abs(slope) + _ROUNDING)
+    return _present(name, value, error)
+
+
+def _crossing(
+    gap: Callable[[np.ndarray], np.ndarray], low: float, high: float, settled: float
+) -> tuple[float, float] | None:
+    """ln of the first scale from which on `gap` is positive, and its slope; None without one.
+
+    Args:
+        gap: a difference of potentials at many scales.
+        low: ln of the lowest scale.
+        high: ln of the highest.
+        settled: a last step so small ends the search.
+    """
     # beside the fold at the low end, where the nodes below may all lie beyond the crossing
     first = low + _BESIDE_LOW * (high - low)
     bracket = np.array([first] if abs(gap(np.exp([first]))[0]) < ALONE else [])
@@ -314,7 +346,7 @@ def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> T
         values = gap(np.exp(x))
         crossing = np.flatnonzero((values[:-1] < 0) & (values[1:] >= 0))
         if not crossing.size:
-            return absent(name)
+            return None
         bracket, last = x[int(crossing[0]) :][:2], root
         inside = np.isin(x, nodes)
         fit = Chebyshev.fit(nodes, values[inside], len(nodes) - 1, domain=[low, high])
@@ -323,17 +355,30 @@ def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> T
             (np.abs(roots.imag) < 1e-9) & (roots.real >= bracket[0]) & (roots.real <= bracket[1])
         ]
         root = float(near[0]) if near.size else 0.5 * float(bracket.sum())
-        if abs(root - last) < _SETTLED:
+        if abs(root - last) < settled:
             break
         # beside a fold the fit is rough, so that the next nodes may miss the root: the bracket not
         reach = min(0.3 * (bracket[1] - bracket[0]), 0.5 * (high - low))
         low, high = max(bracket[0], root - reach), min(bracket[1], root + reach)
-    slope = float(fit.deriv()(root))
-    scale = np.exp([root])
-    coarse, fine = gap(scale)[0], gap(scale, FINE_ORDER)[0]
-    value = float(scale[0])
-    error = value * ((abs(coarse) + abs(fine - coarse)) / abs(slope) + _ROUNDING)
-    return _present(name, value, error)
+    return root, float(fit.deriv()(root))
+
+
+def _polished(
+    gap: Callable[[np.ndarray], np.ndarray], root: float, slope: float
+) -> tuple[float, float] | None:
+    """A crossing and its slope by secant steps; None if they do not settle."""
+    last, before = 0.0, np.nan
+    for _ in range(_ROUNDS):
+        value = float(gap(np.exp([root]))[0])
+        if not abs(value) < ALONE:
+            return None
+        rise = (value - before) / last if abs(last) > _ROUGH_STEP else np.nan
+        slope = rise if rise * slope > 0 else slope
+        last, before = -value / slope, value
+        root += last
+        if abs(last) < _SETTLED:
+            return root, slope
+    return None
 
 
 def _places(table: Scan) -> list[str]:

@@ -13,10 +13,13 @@ from solvable.core.quadrature import nodes_between
 
 _PANELS = np.array([0.0, 1.2, 2.6, 4.4, 7.0])
 _BOTH = np.concatenate([-_PANELS[:0:-1], _PANELS])
+_SECTORS = np.array([2, 4, 6, 6])  # angles a panel of the radius: arcs of equal length
+_COARSE = 4  # nodes a panel are more than these
 _POINTS = {5: 7, 6: 8, 8: 9}  # nodes a panel -> log2 of the number of Sobol points
 _MOST = 10
 REACH = 6.6  # exp(-6.6^2 / 2) = 3e-10
 _TINY = 1e-16
+RARE = 1e-12  # weight of means of fields that are left out
 
 
 def trapezoid(nodes: int, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -50,17 +53,31 @@ def directions(units: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
         x, weight = line(nodes)
         return x[:, None] * np.array([1.0, -1.0]) / np.sqrt(2), weight
     if units == 3:
-        r, radial = _panels(_PANELS, nodes)
-        radial = radial * r * np.sqrt(2 * np.pi)
-        angle = np.pi / (3 * nodes) * np.arange(nodes + 1)
-        share = np.full(nodes + 1, 1 / nodes)
-        share[[0, -1]] *= 0.5
-        one = np.array([1.0, 1.0, -2.0]) / np.sqrt(6)
-        other = np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
-        circle = np.cos(angle)[:, None] * one + np.sin(angle)[:, None] * other
-        return (r[:, None, None] * circle).reshape(-1, 3), (radial[:, None] * share).ravel()
+        return _disc(nodes)
     points = _sobol(units - 1, nodes) @ across(units)
     return points, np.full(len(points), 1 / len(points))
+
+
+def _disc(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """A sixth of the plane across (1, 1, 1), to which the exchange of three units maps all of it.
+
+    Angles are a trapezoidal rule of the periodic function, in number as the radius: what bounds
+    the accuracy is the arc on which one of the units changes its sign.
+    """
+    r, radial = _panels(_PANELS, nodes)
+    radial = radial * r * np.sqrt(2 * np.pi)
+    one = np.array([1.0, 1.0, -2.0]) / np.sqrt(6)
+    other = np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
+    points, weights = [], []
+    for panel, sectors in enumerate((nodes - _COARSE) * _SECTORS):
+        angle = np.pi / (3 * sectors) * np.arange(sectors + 1)
+        share = np.full(sectors + 1, 1 / sectors)
+        share[[0, -1]] *= 0.5
+        circle = np.cos(angle)[:, None] * one + np.sin(angle)[:, None] * other
+        here = slice(panel * nodes, (panel + 1) * nodes)
+        points.append((r[here, None, None] * circle).reshape(-1, 3))
+        weights.append((radial[here, None] * share).ravel())
+    return np.concatenate(points), np.concatenate(weights)
 
 
 def _sobol(dimension: int, nodes: int) -> Float[np.ndarray, "n d"]:
@@ -73,17 +90,18 @@ def _sobol(dimension: int, nodes: int) -> Float[np.ndarray, "n d"]:
 
 @lru_cache(maxsize=16)
 def noise(units: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (n, K), along (1, ..., 1) first and then across it, and weights, over N(0, I)."""
+    """Nodes (n, K), along (1, ..., 1) first and then across it, and weights, over N(0, I).
+
+    Those of three units are for functions that are symmetric in them.
+    """
     if units > 3:
         points = _sobol(units, nodes)
         return points, np.full(len(points), 1 / len(points))
-    x, weight = trapezoid(8 * nodes)
-    axes = np.meshgrid(*[x] * units, indexing="ij")
-    shares = np.meshgrid(*[weight] * units, indexing="ij")
-    points, share = (np.stack(a).reshape(units, -1) for a in (axes, shares))
-    share = np.prod(share, axis=0)
-    kept = share > _TINY
-    return points.T[kept], share[kept]
+    x, along = trapezoid(8 * nodes)
+    points, inner = directions(3, nodes + 1)
+    share = along[:, None] * inner
+    a, b = np.nonzero(share > _TINY)
+    return np.column_stack([x[a], (points @ across(3).T)[b]]), share[a, b]
 
 
 @lru_cache(maxsize=16)

@@ -93,11 +93,16 @@ def weight_moments(
 def _of_many(
     prior: AbstractPrior, units: int, q_hat: Float[Array, " 2"], nodes: int
 ) -> WeightMoments:
-    """Averages over the noise around every set of weights, in whatever order."""
+    """Averages over the noise around all weights, or around one of every arrangement.
+
+    That of three units is a rule for what is symmetric in them, as the sum over all weights is.
+    """
     values, p = values_of(prior)
     numbers = np.array(list(product(range(len(values)), repeat=units)))
-    classes = np.array(list(combinations_with_replacement(range(len(values)), units)))
-    arrangements = [len(set(permutations(row))) for row in classes.tolist()]
+    classes = numbers
+    if units > 3:
+        classes = np.array(list(combinations_with_replacement(range(len(values)), units)))
+    arrangements = [len(set(permutations(row))) if units > 3 else 1 for row in classes.tolist()]
     basis = np.vstack([np.full((1, units), units**-0.5), across(units)])
     root = jnp.sqrt(jnp.concatenate([q_hat[:1], jnp.broadcast_to(q_hat[1], units - 1)]))
     xi, share = noise(units, nodes)
