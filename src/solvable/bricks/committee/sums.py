@@ -37,6 +37,7 @@ _SHARES = 12  # nodes of a common real shift
 _ROWS = 32  # means at once
 _ALMOST = 1e-9  # a and c, relative, where V_+ is V_-
 _PER_NOISE = 1.4  # nodes of y in sqrt(delta)
+_PER_WIDTH = 4.8  # nodes of a mean in a width, times its range
 _FLAT = 4.0  # steepness of the end of a series
 
 
@@ -131,7 +132,7 @@ class SumLabels(AbstractAveragedLabels):
         return 1
 
     def finest(self) -> tuple[float, float]:
-        return (_FINEST / 10 if self.kinked else 0.0), _FINEST
+        return (_FINEST / 3 if self.kinked else 0.0), _FINEST
 
     def known(self, rho: Any) -> KnownLabels:
         if self.delta is None:
@@ -223,13 +224,18 @@ class SumLabels(AbstractAveragedLabels):
         z, volume = self._fields(rho, nodes)
         angle = (t * self.hidden.evaluate(z)[:, None])[..., None] + z[:, None, None] * k
         waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1).reshape(len(z), -1)
+        # half of V first: what is left is smooth, on a grid that h has no part in
+        size, V = _finer(self.sizes.grid, nodes), 0.5 * V
+        grid = jnp.sqrt(rho) * np.linspace(-REACH, REACH, size)
+        table = (volume * jnp.exp(log_normal(z - grid[:, None], V))) @ waves
+        step = grid[1] - grid[0]
 
         def at(omega: Array) -> tuple[Array, Array]:
-            away = z - (omega[:, None] + shift)[..., None]
-            kernel = volume * jnp.exp(log_normal(away, V))
+            away = grid - (omega[:, None] + shift)[..., None]
+            kernel = step * jnp.exp(log_normal(away, V))
 
             def phi(x: Array) -> Array:
-                parts = (x @ waves).reshape(*x.shape[:-1], len(t), 2, -1)
+                parts = (x @ table).reshape(*x.shape[:-1], len(t), 2, -1)
                 return jax.lax.complex(parts[..., 0, :], parts[..., 1, :])
 
             value, slope = phi(kernel), phi(kernel * away / V)
@@ -263,6 +269,7 @@ class Sizes(NamedTuple):
         tilts: of k.
         many: the same where units are alike.
         fields: of z.
+        grid: of means of z.
         outputs: of y.
         means: along (1, ..., 1).
     """
@@ -272,6 +279,7 @@ class Sizes(NamedTuple):
     tilts: int
     many: int
     fields: int
+    grid: int
     outputs: int
     means: int
 
@@ -299,7 +307,7 @@ def sum_labels(
     ends = np.asarray(hidden.evaluate(REACH * width * jnp.array([-1.0, 1.0])))
     kinked = isinstance(hidden, ReLU)
     if delta is None:
-        end, period = 14.0 / (slope * 0.55 * (_FINEST * rho) ** 0.5), 0.0
+        end, period = 10.0 / (slope * 0.55 * (_FINEST * rho) ** 0.5), 0.0
         times, outputs = int(np.ceil(end * units * ends[1] / (2 * np.pi))), 2
     else:
         top = units**0.5 * ends[1] if kinked else units * (ends[1] - ends[0])
@@ -308,14 +316,17 @@ def sum_labels(
         times = int(np.ceil(end * period / (2 * np.pi)))
         outputs = int(_PER_NOISE * period / noise**0.5)
     if kinked:
-        tilts, many = 64, 256
+        tilts, many = 48, 144
     else:
         tilts, many = 36, int(14 + 0.16 * REACH * slope * end * (units * rho) ** 0.5 )
     grid = 2 * REACH * width
-    wave = slope * end + 1.6 * REACH / (_FINEST * rho) ** 0.5
+    wave = 2 * slope * end + 2 * REACH / (_FINEST * rho) ** 0.5
     fields = int(grid * wave / (2 * np.pi) * (np.pi / 2 if kinked else 1)) + 8
-    means = 32
+    grid = int(grid / (0.6 * (_FINEST * rho) ** 0.5))
+    means = 64
+    if delta is not None:
+        means = int(_PER_WIDTH * (1 / _FINEST + 2 * slope**2 * rho / noise) ** 0.5)
     return SumLabels(
         units=units, hidden=hidden, delta=delta, slope=slope, kinked=kinked,
-        sizes=Sizes(times, end, tilts, many, fields, outputs, means),
+        sizes=Sizes(times, end, tilts, many, fields, grid, outputs, means),
     )
