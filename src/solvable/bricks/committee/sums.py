@@ -38,6 +38,8 @@ _ROWS = 32  # means at once
 _ALMOST = 1e-9  # a and c, relative, where V_+ is V_-
 _PER_NOISE = 1.4  # nodes of y in sqrt(delta)
 _PER_WIDTH = 4.8  # nodes of a mean in a width, times its range
+_BEYOND = 1.01  # half a period of a square wave, over the largest sum
+_LAST = 90.0  # t of a series, times the height of h: a density's kinks are as far from its sign
 _FLAT = 4.0  # steepness of the end of a series
 
 
@@ -145,11 +147,9 @@ class SumLabels(AbstractAveragedLabels):
         low, high = self.span(rho)
         count = _finer(self.sizes.times, nodes)
         if self.delta is None:
-            end = self.sizes.end * jnp.sqrt(_FINEST * rho / V) * count / self.sizes.times
-            reach = jnp.maximum(1.01 * high, np.pi * (2 * count - 1) / end)
-            t = np.pi * (2 * np.arange(count) + 1) / reach
-            flat = 0.5 * erfc(_FLAT * (2 * (np.arange(count) + 0.5) / count - 1))
-            wave = 2 * flat / (np.pi * (np.arange(count) + 0.5)) / 2
+            place = np.arange(count) + 0.5
+            t = 2 * np.pi * place / (_BEYOND * high)
+            wave = 0.5 * erfc(_FLAT * (2 * place / count - 1)) / (np.pi * place)
             y = np.array([1.0, -1.0])
             return Spectrum(
                 t, jnp.asarray(y), jnp.ones(2), jnp.full(2, 0.5), jnp.zeros((count, 2)),
@@ -265,7 +265,6 @@ class Sizes(NamedTuple):
 
     Attributes:
         times: of t.
-        end: the last t of a series, where V_- is the least; nothing for a noisy sum.
         tilts: of k.
         many: the same where units are alike.
         fields: of z.
@@ -275,7 +274,6 @@ class Sizes(NamedTuple):
     """
 
     times: int
-    end: float
     tilts: int
     many: int
     fields: int
@@ -307,14 +305,14 @@ def sum_labels(
     ends = np.asarray(hidden.evaluate(REACH * width * jnp.array([-1.0, 1.0])))
     kinked = isinstance(hidden, ReLU)
     if delta is None:
-        end, period = 10.0 / (slope * 0.55 * (_FINEST * rho) ** 0.5), 0.0
-        times, outputs = int(np.ceil(end * units * ends[1] / (2 * np.pi))), 2
+        end, outputs = _LAST / float(ends[1]), 2
+        period = _BEYOND * units * float(ends[1])
     else:
         top = units**0.5 * ends[1] if kinked else units * (ends[1] - ends[0])
         period = float(top) + 2 * _MARGIN * noise**0.5
         end = 6.8 / noise**0.5
-        times = int(np.ceil(end * period / (2 * np.pi)))
         outputs = int(_PER_NOISE * period / noise**0.5)
+    times = int(np.ceil(end * period / (2 * np.pi)))
     if kinked:
         tilts, many = 48, 144
     else:
@@ -328,5 +326,5 @@ def sum_labels(
         means = int(_PER_WIDTH * (1 / _FINEST + 2 * slope**2 * rho / noise) ** 0.5)
     return SumLabels(
         units=units, hidden=hidden, delta=delta, slope=slope, kinked=kinked,
-        sizes=Sizes(times, end, tilts, many, fields, grid, outputs, means),
+        sizes=Sizes(times, tilts, many, fields, grid, outputs, means),
     )
