@@ -38,8 +38,8 @@ _ROWS = 32  # means at once
 _ALMOST = 1e-9  # a and c, relative, where V_+ is V_-
 _PER_NOISE = 1.4  # nodes of y in sqrt(delta)
 _PER_WIDTH = 4.8  # nodes of a mean in a width, times its range
-_BEYOND = 1.01  # half a period of a square wave, over the largest sum
-_LAST = 90.0  # t of a series, times the height of h: a density's kinks are as far from its sign
+_BEYOND = 1.3  # half a period of a square wave, over the largest sum, where a density may end
+_LAST = 60.0  # t of a series, times the height of h: a density's kinks are as far from its sign
 _FLAT = 4.0  # steepness of the end of a series
 
 
@@ -152,7 +152,11 @@ class SumLabels(AbstractAveragedLabels):
             wave = 0.5 * erfc(_FLAT * (2 * place / count - 1)) / (np.pi * place)
             y = np.array([1.0, -1.0])
             return Spectrum(
-                t, jnp.asarray(y), jnp.ones(2), jnp.full(2, 0.5), jnp.zeros((count, 2)),
+                t,
+                jnp.asarray(y),
+                jnp.ones(2),
+                jnp.full(2, 0.5),
+                jnp.zeros((count, 2)),
                 jnp.asarray(wave[:, None] * y),
             )
         width = jnp.sqrt(self.delta)
@@ -165,8 +169,12 @@ class SumLabels(AbstractAveragedLabels):
         share = share.at[0].multiply(0.5)[:, None]
         angle = t[:, None] * y
         return Spectrum(
-            t, y, jnp.full(size, step), jnp.zeros(size),
-            share * jnp.cos(angle), share * jnp.sin(angle),
+            t,
+            y,
+            jnp.full(size, step),
+            jnp.zeros(size),
+            share * jnp.cos(angle),
+            share * jnp.sin(angle),
         )
 
     def span(self, rho: Array) -> tuple[Any, Any]:
@@ -287,9 +295,7 @@ def _finer(count: int, nodes: int) -> int:
     return count * (nodes + 4) // 12
 
 
-def sum_labels(
-    units: int, hidden: AbstractFunctionChannel, delta: Any, rho: float
-) -> SumLabels:
+def sum_labels(units: int, hidden: AbstractFunctionChannel, delta: Any, rho: float) -> SumLabels:
     """The labels of K units, on grids as fine as the noise asks for.
 
     Args:
@@ -316,7 +322,7 @@ def sum_labels(
     if kinked:
         tilts, many = 48, 144
     else:
-        tilts, many = 36, int(14 + 0.16 * REACH * slope * end * (units * rho) ** 0.5 )
+        tilts, many = 36, int(14 + 0.16 * REACH * slope * end * (units * rho) ** 0.5)
     grid = 2 * REACH * width
     wave = 2 * slope * end + 2 * REACH / (_FINEST * rho) ** 0.5
     fields = int(grid * wave / (2 * np.pi) * (np.pi / 2 if kinked else 1)) + 8
@@ -325,6 +331,10 @@ def sum_labels(
     if delta is not None:
         means = int(_PER_WIDTH * (1 / _FINEST + 2 * slope**2 * rho / noise) ** 0.5)
     return SumLabels(
-        units=units, hidden=hidden, delta=delta, slope=slope, kinked=kinked,
+        units=units,
+        hidden=hidden,
+        delta=delta,
+        slope=slope,
+        kinked=kinked,
         sizes=Sizes(times, tilts, many, fields, grid, outputs, means),
     )
