@@ -4,11 +4,15 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import solvable as sv
 from solvable.bricks.committee.smooth import noisy_sum
 from solvable.bricks.committee.sums import sum_labels
-from solvable.core.specification import numeric
+from solvable.core.branches import level
+from solvable.core.specification import inject, numeric
+from solvable.models.committee_theory import specialization
+from solvable.models.one_number import LogCoordinate
 
 KINDS = {
     "erf": (sv.Erf(), 0.3),
@@ -25,6 +29,11 @@ def labels_of(name, units=3):
 @eqx.filter_jit
 def moments(labels, q, V, nodes=5):
     return labels.moments(q, V, nodes)
+
+
+@eqx.filter_jit
+def alike(labels, q, V, nodes=9):
+    return labels.symmetric_moments(q, V, nodes), labels.opening(q, V, nodes)
 
 
 @eqx.filter_jit
@@ -58,33 +67,31 @@ def test_likelihoods_are_those_of_random_fields(name, V):
     assert np.all(np.abs(pushed.mean(axis=1) - found.slopes[0][:, some].T) < 4 * error)
 
 
-@pytest.mark.parametrize("name", ["erf", "relu"])
+@pytest.mark.parametrize("name", ["erf", pytest.param("relu", marks=pytest.mark.slow)])
 def test_two_units_by_other_integrals(name):
     """Two products of matrices, or quadrants, in place of characteristic functions."""
     labels, other = labels_of(name, 2), numeric(noisy_sum(*KINDS[name], 1.0))
-    q, V, nodes = jnp.array([0.7, 0.3]), jnp.array([0.4, 1.0]), 12
-    for a, b in zip(moments(labels, q, 1 - q, 8), moments(other, q, 1 - q, 8), strict=True):
+    q, V = jnp.array([0.7, 0.3]), jnp.array([0.4, 1.0])
+    for a, b in zip(moments(labels, q, 1 - q, 6), moments(other, q, 1 - q, 8), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    alike, expected = (x.symmetric_moments(jnp.array(0.6), V, nodes) for x in (labels, other))
-    np.testing.assert_allclose(alike.snr[0], expected.snr[0], rtol=1e-7)
-    np.testing.assert_allclose(alike[1:], expected[1:], rtol=1e-7)
-    found, expected = (x.opening(jnp.array(0.6), V, nodes) for x in (labels, other))
-    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    found, expected = (alike(x, jnp.array(0.6), V) for x in (labels, other))
+    np.testing.assert_allclose(found[0].snr[0], expected[0].snr[0], rtol=1e-6)
+    np.testing.assert_allclose(found[0][1:], expected[0][1:], rtol=1e-6)
+    assert float(found[1]) == pytest.approx(float(expected[1]), rel=1e-6)
 
 
 def test_the_sign_of_two_is_that_of_the_sum_of_fields():
-    """Of two error functions: P(y) = Phi(y omega_+ / sqrt(V_+))."""
-    labels, q = labels_of("sign", 2), jnp.array([0.6, 0.5])
+    """Of two error functions: P(y) = Phi(y omega_+ / sqrt(V_+)), and slopes alike."""
+    labels, V = labels_of("sign", 2), jnp.array([0.4, 0.5])
     omega = jnp.array([[0.5, -0.3], [0.9, 0.2], [-0.1, 0.0]])
-    V = 1 - q
     found = likelihoods(labels, omega, V)
-    x = omega.sum(axis=1) / jnp.sqrt(2 * V[0])
-    expected = 0.5 * (1 + jnp.stack([eqx.nn.Identity()(s) for s in sv.Erf().evaluate(x)]))
-    np.testing.assert_allclose(found.values[:, 0], expected, atol=1e-6)
-    np.testing.assert_allclose(found.slopes[:, 0], found.slopes[:, 1], atol=1e-5)
+    expected = norm.cdf(omega.sum(axis=1) / np.sqrt(2 * 0.4))
+    # two saturated units may cancel: of even numbers the density of the sum is not smooth at 0
+    np.testing.assert_allclose(found.values[:, 0], expected, atol=1e-4)
+    np.testing.assert_allclose(found.slopes[:, 0], found.slopes[:, 1], atol=3e-3)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", ["erf", "relu", pytest.param("sign", marks=pytest.mark.slow)])
 def test_what_labels_tell_is_the_slope_of_their_potential(name):
     """snr_+ = 2 dPsi / dq_+, (K - 1) snr_- = 2 dPsi / dq_-; a sign through both its branches."""
     labels, q, step = labels_of(name), jnp.array([0.7, 0.4]), 1e-3
@@ -96,7 +103,7 @@ def test_what_labels_tell_is_the_slope_of_their_potential(name):
         assert slope / copies == pytest.approx(float(found.snr[axis]), rel=1e-4)
 
 
-@pytest.mark.parametrize("units", [3, 4])
+@pytest.mark.parametrize("units", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_linear_units_are_linear(units):
     """h(z) = z tells of the sum alone: snr_+ = K / (K V_+ + delta)."""
     labels, q = numeric(sum_labels(units, sv.Linear(), 1.0, 1.0)), jnp.array([0.6, 0.2])
@@ -111,9 +118,38 @@ def test_linear_units_are_linear(units):
 def test_units_that_are_almost_alike():
     """The average over a line is the limit of that over space, and `opening` its slope."""
     labels, q, V, small = labels_of("erf"), 0.6, jnp.array([0.4, 1.0]), 1e-5
-    alike = labels.symmetric_moments(jnp.array(q), V, 12)
-    almost = moments(labels, jnp.array([q, small]), V - jnp.array([0.0, small]), 8)
-    assert float(almost.snr[0]) == pytest.approx(float(alike.snr[0]), rel=1e-4)
-    assert float(almost.potential) == pytest.approx(float(alike.potential), abs=1e-5)
-    slope = labels.opening(jnp.array(q), V, 12)
+    limit, slope = alike(labels, jnp.array(q), V)
+    almost = moments(labels, jnp.array([q, small]), V - jnp.array([0.0, small]))
+    assert float(almost.snr[0]) == pytest.approx(float(limit.snr[0]), rel=1e-4)
+    assert float(almost.potential) == pytest.approx(float(limit.potential), abs=1e-5)
     assert float(almost.snr[1]) / small == pytest.approx(float(slope), rel=1e-4)
+
+
+def test_known_weights_leave_the_noise():
+    known = labels_of("relu").known(1.0)
+    assert float(known.potential) == pytest.approx(-0.5 * np.log(2 * np.pi * np.e * 0.3))
+    assert float(known.error) == pytest.approx(0.3)
+    assert not known.sharp
+    sign = labels_of("sign").known(1.0)
+    assert float(sign.potential) == float(sign.error) == 0
+    assert sign.sharp
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "hidden, output, alpha_s",
+    [
+        (sv.Erf(), sv.Linear(delta=0.1), 5.8539687),
+        (sv.ReLU(), sv.Linear(delta=0.1), 2.4650287),
+        (sv.Erf(), sv.Sign(), 1.0),
+    ],
+    ids=repr,
+)
+def test_where_three_units_are_told_apart(hidden, output, alpha_s):
+    """By two numbers of nodes that agree within their bound."""
+    model = sv.Committee(k=3, prior=sv.Gaussian(), hidden=hidden, output=output)
+    symmetric = numeric(inject(model.equivalent(), {"alpha": 1.0})).symmetric()
+    x, error = specialization(symmetric)
+    values = [level(LogCoordinate(symmetric), np.array([x]), nodes)[0] for nodes in (9, 12)]
+    np.testing.assert_allclose(np.exp(values), alpha_s, rtol=1e-6)
+    assert error < 1e-6
