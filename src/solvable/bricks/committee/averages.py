@@ -12,7 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from solvable.bricks.committee.labels import AbstractLabels, LabelMoments, entropy_density, over
+from solvable.bricks.committee.labels import (
+    AbstractLabels,
+    LabelMoments,
+    entropy_density,
+    over,
+    total,
+)
 from solvable.bricks.committee.nodes import directions
 
 
@@ -70,7 +76,7 @@ class AbstractAveragedLabels(AbstractLabels):
         center = jnp.sqrt(q[0] / self.units) * along
         omega = center[:, None, None] + jnp.sqrt(q[1]) * across
         weight = jnp.asarray((outer[:, None] * inner).ravel())
-        rho = _total(q[0], V[0])
+        rho = total(q[0], V[0])
         found = self.likelihoods(omega.reshape(-1, self.units), V, rho, nodes, False)
         return _averaged(found, weight)
 
@@ -80,7 +86,7 @@ class AbstractAveragedLabels(AbstractLabels):
         nodes = _single(nodes)
         center, weight = self.center(q, V, nodes)
         omega = jnp.broadcast_to(center[:, None], (len(center), self.units))
-        return _averaged(self.likelihoods(omega, V, _total(q, V[0]), nodes, True), weight)
+        return _averaged(self.likelihoods(omega, V, total(q, V[0]), nodes, True), weight)
 
     def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
         nodes = _single(nodes)
@@ -90,7 +96,7 @@ class AbstractAveragedLabels(AbstractLabels):
 
         def slope(shift: Array) -> tuple[Array, Likelihoods]:
             omega = center[:, None] + shift * apart
-            found = self.likelihoods(omega, V, _total(q, V[0]), nodes, True)
+            found = self.likelihoods(omega, V, total(q, V[0]), nodes, True)
             return jnp.einsum("nky,k->ny", found.slopes, apart), found
 
         _, bend, found = jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
@@ -102,22 +108,17 @@ def _single(nodes: int) -> int:
     return 2 * nodes // 3
 
 
-def _total(q: Array, V: Array) -> Array:
-    """rho, a number on which grids depend but nothing else."""
-    return jax.lax.stop_gradient(q + V)
-
-
 def _averaged(found: Likelihoods, weight: Any) -> LabelMoments:
     """Averages over omega and y."""
     y, weights, value, slope = found
     units = slope.shape[1]
-    total = jnp.sum(slope, axis=1) ** 2 / units
-    rest = jnp.maximum(jnp.sum(slope**2, axis=1) - total, 0.0)
+    common = jnp.sum(slope, axis=1) ** 2 / units
+    rest = jnp.maximum(jnp.sum(slope**2, axis=1) - common, 0.0)
 
     def averaged(x: Array) -> Array:
         return weight @ (x @ weights)
 
-    snr = [averaged(over(total, value)), averaged(over(rest, value)) / (units - 1)]
+    snr = [averaged(over(common, value)), averaged(over(rest, value)) / (units - 1)]
     return LabelMoments(
         snr=jnp.stack(snr),
         potential=averaged(entropy_density(value)),

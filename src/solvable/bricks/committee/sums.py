@@ -27,13 +27,13 @@ from solvable.bricks.channels.noisy_function import AbstractFunctionChannel
 from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.committee.averages import AbstractAveragedLabels, Likelihoods
 from solvable.bricks.committee.labels import KnownLabels
-from solvable.bricks.committee.nodes import REACH, trapezoid
+from solvable.bricks.committee.nodes import REACH, finer, trapezoid
 from solvable.core.quadrature import FINE_ORDER, ORDER, nodes_between
 from solvable.core.special import log_normal, normal_entropy
 
 _FINEST = 0.03  # V_- that grids resolve, where rho is 1
 _MARGIN = 6.5  # of y, in widths of the noise; exp(-6.5^2 / 2) = 7e-10
-_SHARES = 12  # nodes of a common real shift
+_SHARES = 24  # nodes of a common real shift: to 1e-9 where V_+ = 3 V_-, to 1e-4 where 9 V_-
 _ROWS = 32  # means at once
 _ALMOST = 1e-9  # a and c, relative, where V_+ is V_-
 _PER_NOISE = 1.4  # nodes of y in sqrt(delta)
@@ -90,7 +90,7 @@ class SumLabels(AbstractAveragedLabels):
         nodes: int,
         alike: bool,
     ) -> Likelihoods:
-        spectrum = self._spectrum(V[1], rho, nodes)
+        spectrum = self._spectrum(rho, nodes)
 
         def narrow(omega: Array, V: Array) -> tuple[Array, Array]:
             k, weight = self._tilts(spectrum.t, V, rho, nodes, alike)
@@ -117,13 +117,13 @@ class SumLabels(AbstractAveragedLabels):
 
     def along(self, nodes: int) -> tuple[np.ndarray, np.ndarray]:
         half = not self.kinked
-        size = _finer(self.sizes.means, nodes)
+        size = finer(self.sizes.means, nodes)
         return trapezoid(size // 2 + 1 if half else size, half)
 
     def center(
         self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        along, weight = trapezoid(_finer(2 * self.sizes.means, nodes))
+        along, weight = trapezoid(finer(2 * self.sizes.means, nodes))
         return jnp.sqrt(q / self.units) * along, jnp.asarray(weight)
 
     def panel_nodes(self, nodes: int) -> int:
@@ -143,9 +143,9 @@ class SumLabels(AbstractAveragedLabels):
 
     # ---- nodes
 
-    def _spectrum(self, V: Array, rho: Array, nodes: int) -> Spectrum:
+    def _spectrum(self, rho: Array, nodes: int) -> Spectrum:
         low, high = self.span(rho)
-        count = _finer(self.sizes.times, nodes)
+        count = finer(self.sizes.times, nodes)
         if self.delta is None:
             place = np.arange(count) + 0.5
             t = 2 * np.pi * place / (_BEYOND * high)
@@ -162,7 +162,7 @@ class SumLabels(AbstractAveragedLabels):
         width = jnp.sqrt(self.delta)
         period = high - low + 2 * _MARGIN * width
         t = 2 * np.pi / period * np.arange(count)
-        size = _finer(self.sizes.outputs, nodes)
+        size = finer(self.sizes.outputs, nodes)
         step = period / size
         y = low - _MARGIN * width + step * (np.arange(size) + 0.5)
         share = 2 / period * jnp.exp(-0.5 * t**2 * self.delta)
@@ -197,7 +197,7 @@ class SumLabels(AbstractAveragedLabels):
         else:
             own = REACH / jnp.sqrt(self.units * V[1])
             low, high = jnp.maximum(low, -own - self.slope * t), jnp.minimum(high, own)
-        size = _finer(self.sizes.many if alike else self.sizes.tilts, nodes)
+        size = finer(self.sizes.many if alike else self.sizes.tilts, nodes)
         part = np.arange(size) + 0.5
         step = ((high - low) / size)[:, None]
         k = low[:, None] + step * part
@@ -206,7 +206,7 @@ class SumLabels(AbstractAveragedLabels):
 
     def _fields(self, rho: Array, nodes: int) -> tuple[Array, Array]:
         """Nodes of z, and weights."""
-        size = _finer(self.sizes.fields, nodes)
+        size = finer(self.sizes.fields, nodes)
         scale = jnp.sqrt(rho)
         if not self.kinked:
             z = scale * np.linspace(-REACH, REACH, size)
@@ -233,7 +233,7 @@ class SumLabels(AbstractAveragedLabels):
         angle = (t * self.hidden.evaluate(z)[:, None])[..., None] + z[:, None, None] * k
         waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1).reshape(len(z), -1)
         # half of V first: what is left is smooth, on a grid that h has no part in
-        size, V = _finer(self.sizes.grid, nodes), 0.5 * V
+        size, V = finer(self.sizes.grid, nodes), 0.5 * V
         grid = jnp.sqrt(rho) * np.linspace(-REACH, REACH, size)
         table = (volume * jnp.exp(log_normal(z - grid[:, None], V))) @ waves
         step = grid[1] - grid[0]
@@ -288,11 +288,6 @@ class Sizes(NamedTuple):
     grid: int
     outputs: int
     means: int
-
-
-def _finer(count: int, nodes: int) -> int:
-    """Nodes of a trapezoidal rule, `count` at 8 nodes a panel of others."""
-    return count * (nodes + 4) // 12
 
 
 def sum_labels(units: int, hidden: AbstractFunctionChannel, delta: Any, rho: float) -> SumLabels:
