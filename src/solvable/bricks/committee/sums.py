@@ -94,7 +94,7 @@ class SumLabels(AbstractAveragedLabels):
 
         def narrow(omega: Array, V: Array) -> tuple[Array, Array]:
             k, weight = self._tilts(spectrum.t, V, rho, nodes, alike)
-            return self._transform(omega, V[1], spectrum.t, np.zeros(1), k, weight, rho, nodes)
+            return self._transform(omega, V[1], spectrum.t, jnp.zeros(1), k, weight, rho, nodes)
 
         def wide(omega: Array, V: Array) -> tuple[Array, Array]:
             c = jnp.maximum((V[0] - V[1]) / self.units, _ALMOST * V[1])
