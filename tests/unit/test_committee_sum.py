@@ -123,8 +123,7 @@ def test_law_of_a_sum():
         (dict(hidden=sv.Abs()), "`hidden` must be Sign"),
         (dict(output=sv.ReLU()), "`output` must be Sign"),
         (dict(prior=sv.Gaussian(mean=1.0)), "`prior` must have mean 0"),
-        (dict(k=3, hidden=sv.Erf()), "`k` must be at most 2 for Erf"),
-        (dict(k=3, hidden=sv.ReLU(), output=sv.Linear(delta=0.1)), "`k` must be at most 2"),
+        (dict(k=3, hidden=sv.Erf(), output=sv.Linear(delta=1e-3)), "at least 0.01, for 3 Erf"),
         (dict(hidden=sv.Erf(), output=sv.Linear()), "`output` must have noise, delta of at least"),
     ],
 )

@@ -93,8 +93,9 @@ class Committee(
         f = extr { sum_a [-q_a q_hat_a / 2] + psi(q_hat) + alpha Psi(q) }.
 
     On the branch `symmetric`, q_- = 0, units are alike. It is left at the threshold
-    `specialization`. On `specialized` they differ: two units from there on, three and more from
-    `spinodal_informed` below it, and best from `information_theoretic` on. Discrete weights are
+    `specialization`. On `specialized` they differ: from there on, or where that branch is first
+    order, as of three sign units, from `spinodal_informed` below it, and best from
+    `information_theoretic` on. Discrete weights are
     recovered exactly: `information_theoretic` is where that is best, `algorithmic` where message
     passing does it, which is absent where there is no such alpha, as for Gaussian weights. Theory
     of more than three units is an average over quasi-random points, whose spread is in the error
@@ -107,7 +108,9 @@ class Committee(
 
     - `Sign` under `Sign(ties=...)` or `Linear(delta=...)`, any K;
     - `ReLU` under `Sign(ties=...)`, which tells whether any is active;
-    - two `ReLU` or `Erf` under `Linear(delta=...)`, delta of at least 1e-3 rho.
+    - `ReLU` or `Erf` under `Linear(delta=...)`, delta of at least 1e-3 rho for two units and of
+      1e-2 rho for more;
+    - three `Erf` and more under `Sign()`.
 
     Args:
         k: number of hidden units, K.

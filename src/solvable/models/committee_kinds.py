@@ -11,11 +11,13 @@ from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.messages import SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.smooth import noisy_sum
+from solvable.bricks.committee.sums import sum_labels
 from solvable.core.arguments import fail, instance, non_negative
 
 Hidden = Sign | ReLU | Erf | Linear
 Output = Sign | Linear
 LEAST_NOISE: Final = 1e-3  # of the fields' variance: below it grids would be too large
+LEAST_NOISE_OF_MANY: Final = 1e-2  # the same of three units and more
 
 
 def hidden_unit(value: Any) -> Hidden:
@@ -63,12 +65,10 @@ def require_solvable(units: int, hidden: Hidden, output: Output, rho: float) -> 
     if units == 1 and isinstance(hidden, ReLU) and is_sign and output.ties == "random":
         raise fail("output", "be Sign(ties='zero') for one rectified unit", output)
     name = type(hidden).__name__
-    if units > 2 and (isinstance(hidden, Erf) or (isinstance(hidden, ReLU) and not is_sign)):
-        raise fail("k", f"be at most 2 for {name}() units with this output", units)
-    smooth = units == 2 and isinstance(hidden, Erf | ReLU) and not is_sign
-    least = LEAST_NOISE * rho
+    smooth = units > 1 and isinstance(hidden, Erf | ReLU) and not is_sign
+    least = (LEAST_NOISE if units == 2 else LEAST_NOISE_OF_MANY) * rho
     if smooth and isinstance(output.delta, float) and output.delta < least:
-        must = f"have noise, delta of at least {least:.3g}, for two {name}() units"
+        must = f"have noise, delta of at least {least:.3g}, for {units} {name}() units"
         raise fail("output", must, output)
 
 
@@ -82,7 +82,11 @@ def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstrac
         rho: variance of the fields.
     """
     if isinstance(output, Linear) and isinstance(hidden, ReLU | Erf):
-        return noisy_sum(hidden, output.delta, rho)
+        if units == 2:
+            return noisy_sum(hidden, output.delta, rho)
+        return sum_labels(units, hidden, output.delta, rho)
+    if isinstance(hidden, Erf):
+        return sum_labels(units, hidden, None, rho)
     if isinstance(output, Linear):
         return CountLabels(units, "sum", None, output.delta)
     if isinstance(hidden, ReLU):

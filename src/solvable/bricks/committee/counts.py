@@ -17,20 +17,14 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 from scipy.stats import binom
 
-from solvable.bricks.committee.labels import (
-    AbstractLabels,
-    KnownLabels,
-    LabelMoments,
-    entropy_density,
-    over,
-)
-from solvable.bricks.committee.nodes import RARE, directions, line, trapezoid
+from solvable.bricks.committee.averages import AbstractAveragedLabels, Likelihoods
+from solvable.bricks.committee.labels import KnownLabels, entropy_density
+from solvable.bricks.committee.nodes import line, trapezoid
 from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes, nodes_between
 from solvable.core.special import complex_normal_cdf
 
@@ -64,7 +58,7 @@ class Rule(NamedTuple):
     table: Float[Array, "m counts"]
 
 
-class CountLabels(AbstractLabels):
+class CountLabels(AbstractAveragedLabels):
     """y ~ P(. | how many fields are positive), with C = 2 count - K the sum of their signs.
 
     Args:
@@ -108,39 +102,30 @@ class CountLabels(AbstractLabels):
         value, slope = _counts(omega.T / width, shift, stretch * weight)
         return value.T, jnp.moveaxis(slope, -1, 0) / width
 
-    def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
+    def likelihoods(
+        self,
+        omega: Float[Array, "n K"],
+        V: Float[Array, " 2"],
+        rho: Float[Array, ""],
+        nodes: int,
+        alike: bool,
+    ) -> Likelihoods:
+        count, slopes = self.counts(omega, V, (_MANY_STEPS if alike else _STEPS) * nodes)
+        y, weights, table = self.rule(nodes)
+        return Likelihoods(y, weights, count @ table.T, slopes @ table.T)
+
+    def along(self, nodes: int) -> tuple[np.ndarray, np.ndarray]:
         few = nodes if self.units <= 3 else nodes // 2 + 1  # quasi-random points carry more error
-        along, outer = line(few, half=self.kind != "any")
-        across, inner = directions(self.units, nodes)
-        center = jnp.sqrt(q[0] / self.units) * along
-        weight = outer[:, None] * inner
-        a, b = np.nonzero(weight > RARE)
-        omega = center[a, None] + jnp.sqrt(q[1]) * across[b]
-        return self._averaged(omega, jnp.asarray(weight[a, b]), V, nodes, _STEPS * nodes)
+        return line(few, half=self.kind != "any")
 
-    def symmetric_moments(
+    def center(
         self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
-    ) -> LabelMoments:
-        nodes = 2 * nodes // 3  # one number is averaged over, not two nested ones
-        center, weight = self._alike(q, V, nodes)
-        omega = jnp.broadcast_to(center[:, None], (len(center), self.units))
-        return self._averaged(omega, weight, V, nodes, _MANY_STEPS * nodes)
-
-    def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
-        nodes = 2 * nodes // 3  # one number is averaged over, not two nested ones
-        center, weight = self._alike(q, V, nodes)
-        apart = np.zeros(self.units)
-        apart[:2] = [0.5**0.5, -(0.5**0.5)]
-
-        def slope(shift: Array) -> tuple[Array, Array]:
-            omega = center[:, None] + shift * apart
-            value, slopes = self.counts(omega, V, _MANY_STEPS * nodes)
-            return jnp.einsum("nkc,k->nc", slopes, apart), value
-
-        _, bend, value = jax.jvp(slope, (jnp.zeros(()),), (jnp.ones(()),), has_aux=True)
-        rule = self.rule(nodes)
-        bend, value = bend @ rule.table.T, value @ rule.table.T
-        return weight @ (over(bend**2, value) @ rule.weights)
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        reach = jnp.sqrt(q / self.units)
+        widths = (jnp.sqrt(V[0] / self.units), jnp.sqrt(V[1]))
+        features = [(jnp.zeros(()), width / reach) for width in widths]
+        t, weight = gaussian_nodes(features, nodes, panels=NESTED)
+        return reach * t, weight
 
     def panel_nodes(self, nodes: int) -> int:
         """8 reach 1e-7 at V_- = 0.2 and 1e-5 at 0.05; cost goes with the fifth power."""
@@ -162,41 +147,6 @@ class CountLabels(AbstractLabels):
         mean = (rule.weights * rule.labels) @ rule.table
         square = (rule.weights * rule.labels**2) @ rule.table
         return KnownLabels(potential, (square - mean**2) @ chance)
-
-    def _alike(
-        self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
-    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Nodes of the one mean of all fields, and weights."""
-        reach = jnp.sqrt(q / self.units)
-        widths = (jnp.sqrt(V[0] / self.units), jnp.sqrt(V[1]))
-        features = [(jnp.zeros(()), width / reach) for width in widths]
-        t, weight = gaussian_nodes(features, nodes, panels=NESTED)
-        return reach * t, weight
-
-    def _averaged(
-        self,
-        omega: Float[Array, "n K"],
-        weight: Float[Array, " n"],
-        V: Float[Array, " 2"],
-        nodes: int,
-        steps: int,
-    ) -> LabelMoments:
-        count, slopes = self.counts(omega, V, steps)
-        y, weights, table = self.rule(nodes)
-        value, slope = count @ table.T, slopes @ table.T
-        total = jnp.sum(slope, axis=1) ** 2 / self.units
-        rest = jnp.maximum(jnp.sum(slope**2, axis=1) - total, 0.0)
-
-        def averaged(x: Array) -> Array:
-            return weight @ (x @ weights)
-
-        snr = [averaged(over(total, value)), averaged(over(rest, value)) / (self.units - 1)]
-        return LabelMoments(
-            snr=jnp.stack(snr),
-            potential=averaged(entropy_density(value)),
-            square=averaged(y**2 * value),
-            predicted=weight @ ((value * y) @ weights) ** 2,
-        )
 
 
 def _counts(

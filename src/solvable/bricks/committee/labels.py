@@ -13,6 +13,7 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -97,3 +98,8 @@ def entropy_density(values: Array) -> Array:
     """Z ln Z, zero for labels that cannot be."""
     possible = values > _IMPOSSIBLE
     return values * jnp.log(jnp.where(possible, values, 1.0))
+
+
+def total(q: Array, V: Array) -> Array:
+    """rho, a number on which grids depend but nothing else."""
+    return jax.lax.stop_gradient(q + V)

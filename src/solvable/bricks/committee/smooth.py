@@ -27,8 +27,9 @@ from solvable.bricks.committee.labels import (
     LabelMoments,
     entropy_density,
     over,
+    total,
 )
-from solvable.bricks.committee.nodes import REACH, line, trapezoid
+from solvable.bricks.committee.nodes import REACH, finer, line, trapezoid
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.special import (
     bivariate_normal_cdf,
@@ -97,18 +98,18 @@ class AbstractNoisySum(AbstractLabels):
     def moments(self, q: Float[Array, " 2"], V: Float[Array, " 2"], nodes: int) -> LabelMoments:
         (along, outer), (across, inner) = self.omega(nodes, False), self.omega(nodes, True)
         omega = jnp.sqrt(q[0]) * along, jnp.sqrt(q[1]) * across
-        return self._averaged(omega, outer[:, None] * inner, V, _total(q[0], V[0]), nodes)
+        return self._averaged(omega, outer[:, None] * inner, V, total(q[0], V[0]), nodes)
 
     def symmetric_moments(
         self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
     ) -> LabelMoments:
         along, outer = self.omega(_MANY * nodes, False)
         omega = jnp.sqrt(q) * along, jnp.zeros(1)
-        return self._averaged(omega, outer[:, None], V, _total(q, V[0]), nodes)
+        return self._averaged(omega, outer[:, None], V, total(q, V[0]), nodes)
 
     def opening(self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int) -> Float[Array, ""]:
         along, outer = self.omega(_MANY * nodes, False)
-        rho = _total(q, V[0])
+        rho = total(q, V[0])
         y, step = self._nodes(rho, nodes)
 
         def slope(shift: Array) -> tuple[Array, Array]:
@@ -134,7 +135,7 @@ class AbstractNoisySum(AbstractLabels):
         """Nodes of y, and their distance."""
         low, high = self.span(rho)
         margin = _NOISE_REACH * jnp.sqrt(self.delta)
-        return jnp.linspace(low - margin, high + margin, _finer(self.outputs, nodes), retstep=True)
+        return jnp.linspace(low - margin, high + margin, finer(self.outputs, nodes), retstep=True)
 
     def _averaged(
         self, omega: tuple[Array, Array], weight: Any, V: Array, rho: Array, nodes: int
@@ -179,12 +180,12 @@ class SmoothLabels(AbstractNoisySum):
         nodes: int,
     ) -> Likelihoods:
         plus, weight, slope = self._along(along, V[0], rho, nodes)
-        half = _finer(self.fields, nodes) // 2
+        half = finer(self.fields, nodes) // 2
         minus = jnp.linspace(-REACH, REACH, 2 * half + 1) * jnp.sqrt(rho)
         right = minus[half:]  # the sum of the units is even in z_-
         first, second = (plus[:, None] + right) / np.sqrt(2), (plus[:, None] - right) / np.sqrt(2)
-        total = self.hidden.evaluate(first) + self.hidden.evaluate(second)
-        density = jnp.exp(log_normal(y - total[..., None], jnp.asarray(self.delta)))
+        both = self.hidden.evaluate(first) + self.hidden.evaluate(second)
+        density = jnp.exp(log_normal(y - both[..., None], jnp.asarray(self.delta)))
 
         def folded(x: Array) -> Array:
             return x[:, half:].at[:, 1:].add(x[:, half - 1 :: -1])
@@ -200,7 +201,7 @@ class SmoothLabels(AbstractNoisySum):
         A uniform grid, or where V is too small for it a few nodes around every omega_+.
         """
         count, few = len(omega), _AROUND
-        size = max(2 * (_MANY * _finer(self.fields, nodes) // 2) + 1, few * count)
+        size = max(2 * (_MANY * finer(self.fields, nodes) // 2) + 1, few * count)
         grid = jnp.linspace(-REACH, REACH, size) * jnp.sqrt(rho)
         xi, share = np.polynomial.hermite_e.hermegauss(few)
         share = share / share.sum()
@@ -220,7 +221,7 @@ class SmoothLabels(AbstractNoisySum):
         return 2 * jnp.min(ends), 2 * jnp.max(ends)
 
     def omega(self, nodes: int, half: bool) -> tuple[np.ndarray, np.ndarray]:
-        return trapezoid(_finer(self.fields // (6 if half else 3), nodes), half)
+        return trapezoid(finer(self.fields // (6 if half else 3), nodes), half)
 
     def finest(self) -> tuple[float, float]:
         """Any V_+; V_- until the grid across is too coarse."""
@@ -280,14 +281,14 @@ def _quadrant(
     """
     u = 0.5 * (1 + signs)
     spread = V @ u
-    total = u @ spread + delta
-    gain = spread / total
+    seen = u @ spread + delta
+    gain = spread / seen
     away = y - u[0] * omega[0] - u[1] * omega[1]
     rest = V - jnp.outer(spread, gain)
     width = jnp.sqrt(jnp.diagonal(rest))
     r = signs[0] * signs[1] * rest[0, 1] / (width[0] * width[1])
     h, k = (signs[a] * (omega[a] + gain[a] * away) / width[a] for a in range(2))
-    density = jnp.exp(log_normal(away, total))
+    density = jnp.exp(log_normal(away, seen))
     both = bivariate_normal_cdf(h, k, r, nodes)
     slopes = bivariate_normal_slopes(h, k, r)
     at_h, at_k = (x * s / w for x, s, w in zip(slopes, signs, width, strict=True))
@@ -296,13 +297,8 @@ def _quadrant(
         # omega_a moves y's mean by u_a, and with it the mean of z given y
         moved = [float(a == b) - gain[b] * u[a] for b in range(2)]
         shift = at_h * moved[0] + at_k * moved[1]
-        slopes.append(density * (u[a] * away / total * both + shift))
+        slopes.append(density * (u[a] * away / seen * both + shift))
     return density * both, slopes[0], slopes[1]
-
-
-def _total(q: Array, V: Array) -> Array:
-    """rho, a number on which grids depend but nothing else."""
-    return jax.lax.stop_gradient(q + V)
 
 
 def _kernel(z: Array, omega: Array, V: Array) -> tuple[Array, Array]:
@@ -310,11 +306,6 @@ def _kernel(z: Array, omega: Array, V: Array) -> tuple[Array, Array]:
     away = z - omega[:, None]
     weight = (z[1] - z[0]) * jnp.exp(log_normal(away, V))
     return weight, away / V * weight
-
-
-def _finer(count: int, nodes: int) -> int:
-    """Nodes of a trapezoidal rule, `count` at 8 nodes a panel of others."""
-    return count * (nodes + 4) // 12
 
 
 def noisy_sum(hidden: AbstractFunctionChannel, delta: Any, rho: float) -> AbstractNoisySum:
