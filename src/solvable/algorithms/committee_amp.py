@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.problem import Layout
 from solvable.bricks.committee.estimates import enumerable, posterior
-from solvable.bricks.committee.messages import Messages, SignMessages
+from solvable.bricks.committee.messages import AbstractMessages, Messages
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.core.arguments import array, matrix, vector
@@ -57,7 +57,7 @@ class Problem:
     design: Float[np.ndarray, "n p"]
     observation: Float[np.ndarray, " n"]
     prior: AbstractPrior
-    labels: SignMessages
+    labels: AbstractMessages
 
     def __post_init__(self) -> None:
         enumerable("prior", self.prior, self.labels.units)
@@ -184,7 +184,7 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     rho = float(problem.prior.second_moment())
     V = state.covariance[0] + _LEAST * rho * np.eye(W.shape[1])
     omega = problem.design @ W - state.score[0] @ V
-    found = _messages(problem.labels, problem.observation, omega, V)
+    found = _messages(problem.labels.resolved(V), problem.observation, omega, V)
     fresh, slope = np.asarray(found.score), len(omega) / len(W) * np.asarray(found.slope)
     score = fresh if state.steps == 0 else (1 - keep) * fresh + keep * state.score[0]
     precision, negative = positive(slope, -_HALF / rho)
@@ -232,7 +232,7 @@ def _not_lost(precision: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, in
 
 
 @eqx.filter_jit
-def _messages(labels: SignMessages, y: Any, omega: Any, V: Any) -> Messages:
+def _messages(labels: AbstractMessages, y: Any, omega: Any, V: Any) -> Messages:
     return labels.messages(jnp.asarray(y), jnp.asarray(omega), jnp.asarray(V))
 
 
