@@ -1,6 +1,6 @@
 """What a noisy sum of smooth hidden units says of their fields: the output's messages.
 
-With b^-2 = 1^T V^-1 1 and V = b^2 1 1^T + A A^T the fields are z = omega + A eta + b t 1, where eta,
+With b^-2 = 1^T V^-1 1 and V = b^2 1 1^T + A A^T the fields are z = omega + A eta + b t 1: eta,
 of K - 1 entries, and t are iid N(0, 1): all units rise along t. For every eta the law of t given y
 has a mass and two moments, on a grid or, for h = max(0, .), a truncated Gaussian on each of the
 K + 1 pieces between kinks; they are averaged over eta. With M = (b 1, A) and xi = (t, eta)
