@@ -199,7 +199,7 @@ class RectifiedSumMessages(AbstractSumMessages):
             jnp.concatenate(x, axis=1) for x in ((none - _FAR, kinks), (kinks, none + _FAR))
         )
         slope = count * rise
-        spread = self.delta + slope**2
+        spread = jnp.asarray(self.delta + slope**2)
         mean, width = slope * (y - total) / spread, jnp.sqrt(self.delta / spread)
         ends = (lower - mean) / width, (upper - mean) / width
         log_mass = log_normal(y - total, spread) + log_interval_mass(*ends)
