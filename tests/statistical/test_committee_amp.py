@@ -11,6 +11,7 @@ from tests.statistical.extrapolation import assert_vanishes
 import solvable as sv
 from solvable.algorithms import committee_amp
 from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.smooth_messages import sum_messages
 from solvable.core.randomness import fold, key_for
 from solvable.models import committee_instances
 
@@ -106,13 +107,12 @@ def test_smooth_units_leave_the_plateau():
     assert found["overlap_off_diagonal"] == pytest.approx(0.275, abs=0.1)
 
 
-def consistency(units, alpha, size, seed, iterations=4):
+def consistency(law, alpha, size, seed, iterations=4):
     """Overlap with the teacher less that with itself, and error less its own expectation of it.
 
     Under the Nishimori identity both vanish at every step, for any number of units.
     """
-    law, prior = SignMessages(units, "zero"), sv.Gaussian()
-    key = key_for(seed, "consistency", units, size)
+    prior, key = sv.Gaussian(), key_for(seed, "consistency", law.units, size)
     instance = committee_instances.sample(fold(key, "instance"), size, prior, law, alpha)
     true = instance.signal
     start = committee_instances.informed_start(instance, 0.4, prior, fold(key, "start"))
@@ -132,11 +132,19 @@ def consistency(units, alpha, size, seed, iterations=4):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("units", [3, 5])
-def test_estimates_know_their_own_errors(units):
+@pytest.mark.parametrize(
+    "law",
+    [
+        SignMessages(3, "zero"),
+        SignMessages(5, "zero"),
+        sum_messages(3, sv.Erf(), 0.1, 1.0),
+    ],
+    ids=["three signs", "five signs", "three erf"],
+)
+def test_estimates_know_their_own_errors(law):
     sizes, counts = (100, 300), (24, 8)
     runs = [
-        np.array([consistency(units, 1.5 * units, size, seed) for seed in range(count)])
+        np.array([consistency(law, 1.5 * law.units, size, seed) for seed in range(count)])
         for size, count in zip(sizes, counts, strict=True)
     ]
     assert_vanishes(runs, sizes, LEVEL)

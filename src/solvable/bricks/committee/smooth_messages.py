@@ -178,6 +178,7 @@ class RectifiedSumMessages(AbstractSumMessages):
         units: K >= 1.
         delta: variance of the noise.
         across: nodes of every entry of eta.
+        hidden: ReLU().
     """
 
     units: int = eqx.field(static=True)
