@@ -25,6 +25,18 @@ def test_message_passing_beside_theory(answer):
     assert amp["overlap_diagonal"]["mean"] == pytest.approx([0.24, 0.896], abs=0.06)
 
 
+@pytest.mark.slow
+def test_message_passing_of_smooth_units(answer):
+    spec = "Committee(k=2, prior=Gaussian(), hidden=Erf(), output=Linear(delta=0.1))"
+    run = ["experiment", spec, "--over", "alpha=1,2", "--size", "300", "--instances", "2"]
+    found = answer(*run)
+    amp = found["experiment"]["amp"]
+    assert amp["status"] == ["converged", "converged"]
+    theory = found["branches"]["amp"]
+    for name in ("overlap_diagonal", "generalization_error"):
+        assert amp[name]["mean"] == pytest.approx(theory[name], abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("spec", "named"),
     [

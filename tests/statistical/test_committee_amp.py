@@ -11,6 +11,7 @@ from tests.statistical.extrapolation import assert_vanishes
 import solvable as sv
 from solvable.algorithms import committee_amp
 from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.smooth_messages import sum_messages
 from solvable.core.randomness import fold, key_for
 from solvable.models import committee_instances
 
@@ -31,6 +32,13 @@ MODELS = {
     ),
 }
 FEWER = ("three units", "any active", "sum in noise")
+SMOOTH = {
+    f"{type(hidden).__name__} {place}": sv.Committee(
+        k=2, prior=sv.Gaussian(), hidden=hidden, output=sv.Linear(delta=0.1), alpha=alpha
+    )
+    for hidden, ends in ((sv.Erf(), (2.0, 6.0)), (sv.ReLU(), (1.0, 3.0)))
+    for place, alpha in zip(("below", "above"), ends, strict=True)  # of specialization
+}
 
 
 def steps(model, size, seed, iterations=6):
@@ -52,28 +60,59 @@ def steps(model, size, seed, iterations=6):
     return np.array(path)[1:].T
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_steps_follow_state_evolution(name):
-    sizes, counts = ((100, 400), (32, 10)) if name in FEWER else ((200, 800), (48, 16))
+def deviations(model, sizes, counts):
+    """Of instances' steps from state evolution, one array a size."""
     # the start's overlaps are those of its law
     start = {"overlap_diagonal": 0.4, "overlap_off_diagonal": 0.0}
     start |= {"overlap": 0.4, "mse": 0.6, "generalization_error": np.nan}
-    theory = MODELS[name].state_evolution(start, 6)
+    theory = model.state_evolution(start, 6)
     lines = np.array([theory[x][1:] for x in NAMES])
-    runs = [
-        np.array([(steps(MODELS[name], size, seed) - lines).ravel() for seed in range(count)])
+    return [
+        np.array([(steps(model, size, seed) - lines).ravel() for seed in range(count)])
         for size, count in zip(sizes, counts, strict=True)
     ]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_follow_state_evolution(name):
+    sizes, counts = ((100, 400), (32, 10)) if name in FEWER else ((200, 800), (48, 16))
+    assert_vanishes(deviations(MODELS[name], sizes, counts), sizes, LEVEL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMOOTH)
+def test_steps_of_smooth_units_follow_state_evolution(name):
+    """And the distance from it falls with size."""
+    sizes = (500, 2000)
+    runs = deviations(SMOOTH[name], sizes, (12, 4))
     assert_vanishes(runs, sizes, LEVEL)
+    small, large = (np.sqrt(np.mean(run**2)) for run in runs)
+    assert large < 0.75 * small
 
 
-def consistency(units, alpha, size, seed, iterations=4):
+def test_smooth_units_leave_the_plateau():
+    """From units that differ by 1e-7 to those of the other branch, without swings of V."""
+    model = SMOOTH["Erf above"]
+    key = key_for(0, "escape")
+    instance, apart = model.sample(fold(key, "instance"), 500), []
+    outcome = model.solve(
+        instance.data,
+        fold(key, "start"),
+        max_steps=70,
+        observe=lambda at: apart.append(float(np.std(at.weights[:, 0] - at.weights[:, 1]))),
+    )
+    assert apart[10] < 1e-3 < 0.5 < apart[-1]
+    found = model.measure(outcome, instance)
+    assert found["overlap_diagonal"] == pytest.approx(0.691, abs=0.1)  # of state evolution
+    assert found["overlap_off_diagonal"] == pytest.approx(0.275, abs=0.1)
+
+
+def consistency(law, alpha, size, seed, iterations=4):
     """Overlap with the teacher less that with itself, and error less its own expectation of it.
 
     Under the Nishimori identity both vanish at every step, for any number of units.
     """
-    law, prior = SignMessages(units, "zero"), sv.Gaussian()
-    key = key_for(seed, "consistency", units, size)
+    prior, key = sv.Gaussian(), key_for(seed, "consistency", law.units, size)
     instance = committee_instances.sample(fold(key, "instance"), size, prior, law, alpha)
     true = instance.signal
     start = committee_instances.informed_start(instance, 0.4, prior, fold(key, "start"))
@@ -93,11 +132,19 @@ def consistency(units, alpha, size, seed, iterations=4):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("units", [3, 5])
-def test_estimates_know_their_own_errors(units):
+@pytest.mark.parametrize(
+    "law",
+    [
+        SignMessages(3, "zero"),
+        SignMessages(5, "zero"),
+        sum_messages(3, sv.Erf(), 0.1, 1.0),
+    ],
+    ids=["three signs", "five signs", "three erf"],
+)
+def test_estimates_know_their_own_errors(law):
     sizes, counts = (100, 300), (24, 8)
     runs = [
-        np.array([consistency(units, 1.5 * units, size, seed) for seed in range(count)])
+        np.array([consistency(law, 1.5 * law.units, size, seed) for seed in range(count)])
         for size, count in zip(sizes, counts, strict=True)
     ]
     assert_vanishes(runs, sizes, LEVEL)

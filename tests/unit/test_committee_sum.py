@@ -7,6 +7,7 @@ import pytest
 
 import solvable as sv
 from solvable.core.randomness import key_for
+from solvable.models.committee_kinds import messages_of
 from solvable.models.committee_sum import law_of_sum
 
 SKEWED = sv.Discrete(values=[-1.0, 0.5], probabilities=[1 / 3, 2 / 3])
@@ -138,10 +139,17 @@ def test_what_is_refused(arguments, match):
     [
         (dict(k=1), "`k` must be at least 2 for instances"),
         (dict(k=2, hidden=sv.Erf()), "`hidden` must be Sign"),
-        (dict(k=2, hidden=sv.ReLU(), output=sv.Linear(delta=0.1)), "`hidden` must be Sign"),
+        (dict(k=2, hidden=sv.Linear()), "`hidden` must be Sign"),
     ],
 )
-def test_instances_are_of_counts(arguments, match):
+def test_instances_that_are_refused(arguments, match):
     settings = dict(prior=sv.Gaussian(), output=sv.Sign(ties="zero"), alpha=1.0) | arguments
     with pytest.raises(ValueError, match=match):
         sv.Committee(**settings).sample(key_for(0, "test"), 10)
+
+
+@pytest.mark.parametrize("units, least", [(2, "0.001"), (3, "0.01")])
+def test_little_noise_of_smooth_units_is_refused(units, least):
+    """Grids of more dimensions end at a larger one."""
+    with pytest.raises(ValueError, match=f"`output` must have noise, delta of at least {least},"):
+        messages_of(units, sv.Erf(), sv.Linear(delta=5e-4 if units == 2 else 5e-3), 1.0)

@@ -7,7 +7,9 @@ With W^t the posterior means, shape (p, K), C_i their posterior covariances and 
     P(w) exp(B_i w - w Lambda w / 2),
 
 where g in omega is that of the step before. On average over samples -dg / domega is between 0 and
-V^-1; eigenvalues of Lambda below -1 / (2 rho) all the same are replaced by that. At exact recovery
+V^-1; negative eigenvalues of Lambda are replaced by 0. Left alone they would swing: where units
+are alike a V too large by some amount makes Lambda too large by alpha / alpha_s times as much, the
+next V too small, and above the threshold alpha_s of specialization that grows. At exact recovery
 V -> 0, and soon no sample lies within sqrt(V) of a border: Lambda would fall back to 0 and the
 solution would be lost. Where n sqrt(tr V / rho) < 10 and weights are discrete, Lambda is kept in
 those directions in which it falls by more than half in one step. Both are counted in `Info`. Both
@@ -26,7 +28,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from solvable.algorithms.convergence import Info, Outcome, Snapshot, follow
 from solvable.algorithms.problem import Layout
 from solvable.bricks.committee.estimates import enumerable, posterior
-from solvable.bricks.committee.messages import Messages, SignMessages
+from solvable.bricks.committee.messages import AbstractMessages, Messages
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.bricks.priors.gaussian import Gaussian
 from solvable.core.arguments import array, matrix, vector
@@ -57,7 +59,7 @@ class Problem:
     design: Float[np.ndarray, "n p"]
     observation: Float[np.ndarray, " n"]
     prior: AbstractPrior
-    labels: SignMessages
+    labels: AbstractMessages
 
     def __post_init__(self) -> None:
         enumerable("prior", self.prior, self.labels.units)
@@ -184,10 +186,10 @@ def step(problem: Problem, state: State, *, damping: Any = 0.0) -> tuple[State, 
     rho = float(problem.prior.second_moment())
     V = state.covariance[0] + _LEAST * rho * np.eye(W.shape[1])
     omega = problem.design @ W - state.score[0] @ V
-    found = _messages(problem.labels, problem.observation, omega, V)
+    found = _messages(problem.labels.resolved(V), problem.observation, omega, V)
     fresh, slope = np.asarray(found.score), len(omega) / len(W) * np.asarray(found.slope)
     score = fresh if state.steps == 0 else (1 - keep) * fresh + keep * state.score[0]
-    precision, negative = positive(slope, -_HALF / rho)
+    precision, negative = positive(slope)
     kept = 0
     recoverable = not isinstance(problem.prior, Gaussian)
     if recoverable and len(omega) * (np.trace(V) / rho) ** 0.5 < _FEW:
@@ -232,7 +234,7 @@ def _not_lost(precision: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, in
 
 
 @eqx.filter_jit
-def _messages(labels: SignMessages, y: Any, omega: Any, V: Any) -> Messages:
+def _messages(labels: AbstractMessages, y: Any, omega: Any, V: Any) -> Messages:
     return labels.messages(jnp.asarray(y), jnp.asarray(omega), jnp.asarray(V))
 
 

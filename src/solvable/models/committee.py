@@ -13,7 +13,7 @@ from solvable.algorithms.committee_amp import Problem, State
 from solvable.algorithms.convergence import Info, Outcome
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.committee.labels import AbstractLabels
-from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.messages import AbstractMessages
 from solvable.bricks.committee.weights import supported
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import UNSET, instance, integer, non_negative, parameter
@@ -232,8 +232,8 @@ class Committee(
         laws = numeric(self.prior), self.labels()
         return committee_instances.state_evolution(start, iterations, *laws, float(self.alpha))
 
-    def _laws(self) -> tuple[AbstractPrior, SignMessages]:
-        return self.prior, messages_of(self.k, self.hidden, self.output)
+    def _laws(self) -> tuple[AbstractPrior, AbstractMessages]:
+        return self.prior, messages_of(self.k, self.hidden, self.output, self._rho())
 
     def _problem(self, data: Data) -> Problem:
         return Problem(np.asarray(data.design), np.asarray(data.observation), *self._laws())

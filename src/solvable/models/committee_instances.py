@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from solvable.algorithms.committee_amp import State, positive
 from solvable.algorithms.convergence import Outcome
 from solvable.bricks.committee.labels import AbstractLabels
-from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.messages import AbstractMessages
 from solvable.bricks.committee.weights import weight_moments
 from solvable.bricks.priors.base import AbstractPrior
 from solvable.core.arguments import in_interval, integer
@@ -26,7 +26,7 @@ _LEAST: Final = 1e-9
 
 
 def sample(
-    key: PRNGKeyArray, size: int, prior: AbstractPrior, labels: SignMessages, alpha: float
+    key: PRNGKeyArray, size: int, prior: AbstractPrior, labels: AbstractMessages, alpha: float
 ) -> Instance:
     """Examples X (n, p) with their labels, and the weights (p, K); p = size, n = alpha p."""
     p = integer("size", size, low=2)
@@ -38,7 +38,7 @@ def sample(
 
 
 def measure(
-    estimate: Any, instance: Instance, prior: AbstractPrior, labels: SignMessages
+    estimate: Any, instance: Instance, prior: AbstractPrior, labels: AbstractMessages
 ) -> dict[str, float]:
     """Overlaps and errors, with the units in the order of largest total overlap.
 
@@ -75,7 +75,7 @@ def aligned(estimate: Any, instance: Instance) -> Float[np.ndarray, "p K"]:
 
 
 def _prediction_error(
-    W: np.ndarray, true: np.ndarray, V: np.ndarray, labels: SignMessages
+    W: np.ndarray, true: np.ndarray, V: np.ndarray, labels: AbstractMessages
 ) -> float:
     """E (y - E[y | omega, V])^2 over fields of the estimate and of the truth.
 
@@ -87,12 +87,12 @@ def _prediction_error(
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng = numpy_generator(key_for(0, "fresh fields", float(np.sum(true))))
     fields = rng.standard_normal((_FRESH if K <= _CLOSED else _FRESH // 10, 2 * K)) @ root.T
-    predicted = np.asarray(_predicted(labels, fields[:, :K], V))
+    predicted = np.asarray(_predicted(labels.resolved(V), fields[:, :K], V))
     return float(np.mean((labels.sample(fields[:, K:], rng) - predicted) ** 2))
 
 
 @eqx.filter_jit
-def _predicted(labels: SignMessages, omega: Any, V: Any) -> Array:
+def _predicted(labels: AbstractMessages, omega: Any, V: Any) -> Array:
     return labels.predicted(jnp.asarray(omega), jnp.asarray(V))
 
 

@@ -8,9 +8,10 @@ from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.channels.sign import Sign
 from solvable.bricks.committee.counts import CountLabels
 from solvable.bricks.committee.labels import AbstractLabels
-from solvable.bricks.committee.messages import SignMessages
+from solvable.bricks.committee.messages import AbstractMessages, SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.smooth import noisy_sum
+from solvable.bricks.committee.smooth_messages import sum_messages
 from solvable.bricks.committee.sums import sum_labels
 from solvable.core.arguments import fail, instance, non_negative
 
@@ -97,24 +98,32 @@ def labels_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstrac
     return CountLabels(units, "majority", output.ties)
 
 
-def messages_of(units: int, hidden: Hidden, output: Output) -> SignMessages:
-    """What message passing needs of labels that depend on how many fields are positive.
+def messages_of(units: int, hidden: Hidden, output: Output, rho: float) -> AbstractMessages:
+    """What message passing needs of the labels.
 
     Args:
         units: K.
         hidden: as `hidden_unit` lets pass.
         output: as `output_unit` lets pass.
+        rho: variance of the fields.
 
     Raises:
-        ValueError: if they depend on more, or a variance has no value.
+        ValueError: if there are none for such units, or a variance has no value.
     """
     if units < 2:
         raise fail("k", "be at least 2 for instances; one unit is a `GLM`", units)
+    if isinstance(output, Linear) and isinstance(hidden, Erf | ReLU):
+        delta = float(non_negative("delta", output.delta))
+        least = (LEAST_NOISE if units == 2 else LEAST_NOISE_OF_MANY) * rho
+        if delta < least:
+            must = f"have noise, delta of at least {least:.3g}, for instances of {units} units"
+            raise fail("output", must, output)
+        return sum_messages(units, hidden, delta, rho)
     if isinstance(output, Sign) and isinstance(hidden, Sign | ReLU):
         kind = "majority" if isinstance(hidden, Sign) else "any"
         return SignMessages(units, output.ties or "zero", kind)  # odd numbers have no ties
     if not isinstance(hidden, Sign):
-        must = "be Sign(), or ReLU() under a Sign, for instances and message passing"
+        must = "be Sign(), ReLU(), or Erf() under Linear(...), for instances and message passing"
         raise fail("hidden", must, hidden)
     assert isinstance(output, Linear)
     return SignMessages(units, "zero", "sum", float(non_negative("delta", output.delta)))

@@ -12,8 +12,8 @@ Poisson-binomial, and Z with its slopes is an average over zeta, on a grid for u
 and on a Sobol sequence for more (Genz and Bretz 2009).
 """
 
-from itertools import product
-from typing import Any, Final, NamedTuple
+from abc import abstractmethod
+from typing import Any, Final, NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -21,15 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
-from scipy.special import ndtri
-from scipy.stats.qmc import Sobol
 
 from solvable.bricks.committee.counts import seen_of
+from solvable.bricks.committee.nodes import ball, sequence
 from solvable.bricks.committee.quadrants import opposite_quadrants
 from solvable.core.special import log_ndtr, normal_density
 
 _NODES: Final = 16  # of the quadrature of a quadrant's probability
-_REACH, _STEP = 6.5, 0.5  # of the grid in each direction of zeta
+_REACH, _SIDE = 6.5, 27  # of the grid in each direction of zeta, and its nodes
+_GRIDS: Final = 3  # units up to which there is one
 _POINTS: Final = 1024  # of the sequence for more directions
 _BLOCK: Final = 32  # examples at once
 _IMPOSSIBLE: Final = 1e-280
@@ -49,7 +49,43 @@ class Messages(NamedTuple):
     impossible: Float[Array, ""]
 
 
-class SignMessages(eqx.Module):
+class AbstractMessages(eqx.Module):
+    """The law of the labels of K hidden units, as message passing sees it."""
+
+    units: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def labels(self) -> Float[np.ndarray, " labels"] | None:
+        """The values of y; None where it is a real number."""
+
+    @abstractmethod
+    def sample(
+        self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
+    ) -> Float[np.ndarray, " n"]:
+        """y of fields z."""
+
+    @abstractmethod
+    def messages(
+        self, y: Float[Array, " n"], omega: Float[Array, "n K"], V: Float[Array, "K K"]
+    ) -> Messages:
+        """g of every example, and the mean of -dg / domega.
+
+        Args:
+            y: labels.
+            omega: means of the fields.
+            V: their covariance, positive definite.
+        """
+
+    @abstractmethod
+    def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
+        """E[y | omega, V]."""
+
+    @abstractmethod
+    def resolved(self, V: Float[np.ndarray, "K K"]) -> Self:
+        """The same labels, with averages as fine as this V asks for."""
+
+
+class SignMessages(AbstractMessages):
     """y ~ P(. | how many of K fields are positive), with C = 2 count - K the sum of their signs.
 
     Args:
@@ -65,7 +101,6 @@ class SignMessages(eqx.Module):
     delta: float = eqx.field(static=True, default=0.0)
 
     def labels(self) -> Float[np.ndarray, " labels"] | None:
-        """The values of y; None where it is a real number."""
         if self.kind == "sum" and self.delta > 0:
             return None
         values = np.unique(seen_of(self.kind, self.units))[::-1]
@@ -76,7 +111,6 @@ class SignMessages(eqx.Module):
     def sample(
         self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
-        """y of fields z."""
         seen = seen_of(self.kind, self.units)[np.sum(fields > 0, axis=1)]
         if self.kind == "sum":
             return seen + self.delta**0.5 * rng.standard_normal(len(seen))
@@ -86,23 +120,18 @@ class SignMessages(eqx.Module):
     def messages(
         self, y: Float[Array, " n"], omega: Float[Array, "n K"], V: Float[Array, "K K"]
     ) -> Messages:
-        """g of every example, and the mean of -dg / domega.
-
-        Args:
-            y: labels.
-            omega: means of the fields.
-            V: their covariance, positive definite.
-        """
         if self.units == 2 and self.kind == "majority":
             return self._pair(y, omega, V)
         return _averaged(self._chances(y), omega, V)
 
     def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
-        """E[y | omega, V]."""
         if self.units == 2 and self.kind == "majority":
             # P(+, +) - P(-, -) = P(z_1 > 0) - P(z_2 < 0)
             return jnp.sum(ndtr(omega / jnp.sqrt(jnp.diagonal(V))), axis=1) - 1
         return _expected(jnp.asarray(seen_of(self.kind, self.units)), omega, V)
+
+    def resolved(self, V: Float[np.ndarray, "K K"]) -> Self:
+        return self
 
     def _chances(self, y: Float[Array, " n"]) -> Float[Array, "n counts"]:
         """P(y | m positive signs), m = 0, ..., K, up to a factor."""
@@ -153,16 +182,9 @@ def _quadrants(y: Array, h: Array, r: Array) -> tuple[Array, Array]:
 
 def directions(units: int) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, " m"]]:
     """Nodes and weights for averages over zeta ~ N(0, I) of K - 1 dimensions."""
-    d = units - 1
-    if d > 2:
-        points = Sobol(d, scramble=False).random(_POINTS) + 0.5 / _POINTS
-        return ndtri(points), np.full(_POINTS, 1 / _POINTS)
-    side = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
-    grid = np.array(list(product(side, repeat=d)))
-    square = np.sum(grid**2, axis=1)
-    weight = np.exp(-0.5 * square)
-    inside = square <= _REACH**2
-    return grid[inside], weight[inside] / weight[inside].sum()
+    if units > _GRIDS:
+        return sequence(units - 1, _POINTS)
+    return ball(units - 1, _SIDE, _REACH)
 
 
 def _split(V: Array) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
 """Nodes of averages over the Gaussian fields of K units, along (1, ..., 1) and across it."""
 
 from functools import lru_cache
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,35 @@ def trapezoid(nodes: int, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
     weight = np.exp(-0.5 * x**2)
     weight[0] *= 0.5 if half else 1.0
     return x, weight / weight.sum()
+
+
+@lru_cache(maxsize=64)
+def ball(
+    dimension: int, nodes: int, reach: float
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, " m"]]:
+    """Nodes and weights of an average over N(0, I), on a grid inside a ball.
+
+    Args:
+        dimension: d.
+        nodes: of every axis.
+        reach: radius; the last nodes are there. Nodes are scaled to unit second moments.
+    """
+    side = np.linspace(-reach, reach, nodes)
+    points = np.array(list(product(side, repeat=dimension))).reshape(nodes**dimension, dimension)
+    square = np.sum(points**2, axis=1)
+    kept = square <= reach**2 * (1 + _TINY)
+    weight = np.exp(-0.5 * square[kept])
+    weight /= weight.sum()
+    return points[kept] / np.sqrt(weight @ square[kept] / max(dimension, 1)), weight
+
+
+@lru_cache(maxsize=16)
+def sequence(
+    dimension: int, count: int
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, " m"]]:
+    """Nodes and weights of an average over N(0, I), on a Sobol sequence."""
+    points = Sobol(dimension, scramble=False).random(count) + 0.5 / count
+    return ndtri(points), np.full(count, 1 / count)
 
 
 def _panels(edges: Float[np.ndarray, " m"], nodes: int) -> tuple[np.ndarray, np.ndarray]:
