@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from solvable.core.branches import Scan, Segment, in_chunks, level, pointwise
+from solvable.core.branches import ROWS, Scan, Segment, in_chunks, level, pointwise
 from solvable.core.quadrature import FINE_ORDER, ORDER
 
 _ROOT_TOLERANCE = 1e-13
@@ -22,6 +22,7 @@ _MAX_STEPS = 60
 _CHORD_STEPS, _COARSE = 30, 8
 _SURE, _ROUGH = 0.1, 1e-11
 _COARSE_ERROR, _FINEST = 1e-9, 26  # a point worse than this is polished once more
+_DEAR_ERROR = 1e-7  # the same where a point takes long to compute
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,8 @@ def _solve(
         size = np.abs(gap) + residual[active, None]
         error[active] = np.einsum("kij,kj->ki", np.abs(inverse[active]), size)
         point[active] -= np.einsum("kij,kj->ki", inverse[active], gap)
-        active = active[np.max(error[active], axis=1, initial=0.0) > _COARSE_ERROR]
+        enough = _COARSE_ERROR if problem.rows == ROWS else _DEAR_ERROR
+        active = active[np.max(error[active], axis=1, initial=0.0) > enough]
         if not len(active):
             break
     return point, residual, error, steps
