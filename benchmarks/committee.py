@@ -13,19 +13,9 @@ import os
 import sys
 import time
 
+from amp import race
+
 LIMITS = {"iteration_ratio": 2.0, "hundred_s": 60.0, "curve_s": 10.0}
-
-
-def race(contestants, rounds):
-    """Median seconds of each callable over interleaved rounds, after one to warm up."""
-    times = {name: [] for name in contestants}
-    for number in range(rounds + 1):
-        for name, call in contestants.items():
-            start = time.perf_counter()
-            call()
-            if number > 0:
-                times[name].append(time.perf_counter() - start)
-    return {name: sorted(seconds)[len(seconds) // 2] for name, seconds in times.items()}
 
 
 def message_passing(p, alpha, rounds):
@@ -53,7 +43,7 @@ def message_passing(p, alpha, rounds):
     def products():
         return data.design @ w, data.design.T @ g
 
-    found = race({"iteration": iteration, "two_products": products}, rounds)
+    found, _ = race({"iteration": iteration, "two_products": products}, rounds)
     start = time.perf_counter()
     committee_amp.run(problem, first, max_steps=100, tolerance=0)
     hundred = time.perf_counter() - start
@@ -69,7 +59,8 @@ def theory(rounds, count=50):
 
     model = sv.Committee(k=2, prior=sv.Gaussian(), output=sv.Sign(ties="zero"))
     grid = np.linspace(0.1, 5.0, count)
-    return race({"curve_s": lambda: sv.curve(model, over={"alpha": grid})}, rounds)
+    found, _ = race({"curve_s": lambda: sv.curve(model, over={"alpha": grid})}, rounds)
+    return found
 
 
 def main():
