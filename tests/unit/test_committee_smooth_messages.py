@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 import solvable as sv
-from solvable.bricks.committee.smooth_messages import SmoothSumMessages, split, sum_messages
+from solvable.bricks.committee.smooth_messages import (
+    SignOfSumMessages,
+    SmoothSumMessages,
+    split,
+    sum_messages,
+)
 
 DELTA = 0.2
 PAIR = np.array([[0.5, -0.2], [-0.2, 0.3]])
@@ -173,6 +178,28 @@ def test_labels_far_off_do_not_underflow(hidden, V):
     assert np.all(np.isfinite(found.score)) and np.all(np.isfinite(found.slope))
     side = np.asarray(found.score) @ V @ np.ones(len(V))
     assert np.all(np.diff(side) >= 0) and side[0] < 0 < side[-1]
+
+
+@pytest.mark.parametrize("V", [PAIR, THREE], ids=["two", "three"])
+def test_the_sign_of_a_sum(V):
+    """Scores and E y of random fields; slopes are differences of scores; a finer grid agrees."""
+    K, rng, count, step = len(V), np.random.default_rng(1), 400_000, 1e-4
+    law = SignOfSumMessages(K, sv.Erf()).resolved(V)
+    omega, y = np.linspace(0.6, -0.3, K), np.ones(1)
+    noise = rng.standard_normal((count, K)) @ np.linalg.cholesky(V).T
+    seen = law.sample(omega + noise, rng)
+    scores = np.linalg.solve(V, noise[seen > 0].T)
+    found = messages(law, y, [omega], V)
+    error = scores.std(axis=1) / scores.shape[1] ** 0.5
+    assert np.all(np.abs(found.score[0] - scores.mean(axis=1)) < 4 * error)
+    predicted = law.predicted(jnp.asarray(omega)[None], jnp.asarray(V))
+    assert float(predicted[0]) == pytest.approx(seen.mean(), abs=4 / count**0.5)
+    for axis, move in enumerate(step * np.eye(K)):
+        up, down = (messages(law, y, [omega + s * move], V).score[0] for s in (1, -1))
+        np.testing.assert_allclose((down - up) / (2 * step), found.slope[axis], atol=1e-5)
+    fine = messages(replace(law, across=2 * law.across + 1), y, [omega], V)
+    np.testing.assert_allclose(found.score, fine.score, atol=1e-5)
+    np.testing.assert_allclose(found.slope, fine.slope, atol=1e-5)
 
 
 def test_four_units_against_random_fields():

@@ -138,7 +138,6 @@ def test_what_is_refused(arguments, match):
     "arguments, match",
     [
         (dict(k=1), "`k` must be at least 2 for instances"),
-        (dict(k=2, hidden=sv.Erf()), "`hidden` must be Sign"),
         (dict(k=2, hidden=sv.Linear()), "`hidden` must be Sign"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import numpy as np
+
 from solvable.bricks.channels.erf import Erf
 from solvable.bricks.channels.linear import Linear
 from solvable.bricks.channels.relu import ReLU
@@ -11,7 +13,7 @@ from solvable.bricks.committee.labels import AbstractLabels
 from solvable.bricks.committee.messages import AbstractMessages, SignMessages
 from solvable.bricks.committee.pairs_of_signs import PairOfSigns
 from solvable.bricks.committee.smooth import noisy_sum
-from solvable.bricks.committee.smooth_messages import sum_messages
+from solvable.bricks.committee.smooth_messages import SignOfSumMessages, sum_messages
 from solvable.bricks.committee.sums import sum_labels
 from solvable.core.arguments import fail, instance, non_negative
 
@@ -122,8 +124,10 @@ def messages_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstr
     if isinstance(output, Sign) and isinstance(hidden, Sign | ReLU):
         kind = "majority" if isinstance(hidden, Sign) else "any"
         return SignMessages(units, output.ties or "zero", kind)  # odd numbers have no ties
+    if isinstance(output, Sign) and isinstance(hidden, Erf):
+        return SignOfSumMessages(units, hidden).resolved(rho * np.eye(units))
     if not isinstance(hidden, Sign):
-        must = "be Sign(), ReLU(), or Erf() under Linear(...), for instances and message passing"
+        must = "be Sign(), ReLU() or Erf() for instances and message passing"
         raise fail("hidden", must, hidden)
     assert isinstance(output, Linear)
     return SignMessages(units, "zero", "sum", float(non_negative("delta", output.delta)))

@@ -1,9 +1,10 @@
-"""What a noisy sum of smooth hidden units says of their fields: the output's messages.
+"""What a sum of smooth hidden units says of their fields, seen in noise or as a sign.
 
 With b^-2 = 1^T V^-1 1 and V = b^2 1 1^T + A A^T the fields are z = omega + A eta + b t 1: eta,
 of K - 1 entries, and t are iid N(0, 1): all units rise along t. For every eta the law of t given y
 has a mass and two moments, on a grid or, for h = max(0, .), a truncated Gaussian on each of the
-K + 1 pieces between kinks; they are averaged over eta. With M = (b 1, A) and xi = (t, eta)
+K + 1 pieces between kinks, or, where only the sign of an increasing sum is seen, one truncated
+Gaussian from its root; they are averaged over eta. With M = (b 1, A) and xi = (t, eta)
 
     g = M^-T E[xi | y],   -dg / domega = M^-T (1 - Cov(xi | y)) M^-1.
 
@@ -22,22 +23,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
+from jax.scipy.special import logsumexp, ndtr
 from jaxtyping import Array, Float
 
 from solvable.bricks.channels.noisy_function import AbstractFunctionChannel
 from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.committee.messages import AbstractMessages, Messages
 from solvable.bricks.committee.nodes import ball, sequence
-from solvable.core.special import interval_moments, log_interval_mass, log_normal
+from solvable.core.special import interval_moments, log_interval_mass, log_ndtr, log_normal
 
 REACH: Final = 6.5  # of grids of xi
 _A_WIDTH: Final = 14  # nodes of a grid as wide as xi, as many a width of the narrowest ridge
+_A_ROOT: Final = 8  # the same where roots move along a grid
 _FINER: Final = {2: 3.0}  # nodes where kinks are left, over those, of two units
 _FINE: Final = 1.5  # of more, whose kinks are oblique to a grid of two dimensions
 _ALL: Final = 3  # units up to which eta is on a grid
 _POINTS: Final = 1024  # of the sequence for more
 _FAR: Final = 40.0  # where a piece without end ends
+_HALVINGS: Final = 40  # of an interval of up to 80: to 1e-10
 _AT_ONCE: Final = 2**17  # nodes of all examples of a block
 
 
@@ -56,16 +59,14 @@ class Lines(NamedTuple):
 
 
 class AbstractSumMessages(AbstractMessages):
-    """y = sum_l h(z_l) + N(0, delta), delta > 0.
+    """y ~ P(. | sum_l h(z_l)).
 
     Attributes:
         hidden: a channel whose function is h.
-        delta: variance of the noise.
         across: nodes of every entry of eta, for up to three units.
     """
 
     hidden: eqx.AbstractVar[AbstractFunctionChannel]
-    delta: eqx.AbstractVar[float]
     across: eqx.AbstractVar[int]
 
     @abstractmethod
@@ -83,15 +84,6 @@ class AbstractSumMessages(AbstractMessages):
     @abstractmethod
     def nodes_of_a_line(self) -> int:
         """How many values of t, or pieces, are computed for every eta."""
-
-    def labels(self) -> None:
-        """Any number can be."""
-
-    def sample(
-        self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
-    ) -> Float[np.ndarray, " n"]:
-        total = np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
-        return total + self.delta**0.5 * rng.standard_normal(len(total))
 
     def messages(
         self, y: Float[Array, " n"], omega: Float[Array, "n K"], V: Float[Array, "K K"]
@@ -118,11 +110,6 @@ class AbstractSumMessages(AbstractMessages):
         slope = inverse.T @ (jnp.eye(K) - jnp.mean(second, axis=0)) @ inverse
         return Messages(first @ inverse, slope, jnp.sum(jnp.logical_not(finite)))
 
-    def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
-        none, width = jnp.zeros_like(omega), jnp.diagonal(V)
-        means = self.hidden.tilted(none, none, omega, jnp.broadcast_to(width, omega.shape)).mean
-        return jnp.sum(means, axis=1)
-
     def _directions(self) -> tuple[np.ndarray, np.ndarray]:
         """Nodes and weights of an average over eta."""
         if self.units > _ALL:
@@ -130,7 +117,31 @@ class AbstractSumMessages(AbstractMessages):
         return ball(self.units - 1, self.across, REACH)
 
 
-class SmoothSumMessages(AbstractSumMessages):
+class AbstractNoisySumMessages(AbstractSumMessages):
+    """y = sum_l h(z_l) + N(0, delta), delta > 0.
+
+    Attributes:
+        delta: variance of the noise.
+    """
+
+    delta: eqx.AbstractVar[float]
+
+    def labels(self) -> None:
+        """Any number can be."""
+
+    def sample(
+        self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
+    ) -> Float[np.ndarray, " n"]:
+        total = np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
+        return total + self.delta**0.5 * rng.standard_normal(len(total))
+
+    def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
+        none, width = jnp.zeros_like(omega), jnp.diagonal(V)
+        means = self.hidden.tilted(none, none, omega, jnp.broadcast_to(width, omega.shape)).mean
+        return jnp.sum(means, axis=1)
+
+
+class SmoothSumMessages(AbstractNoisySumMessages):
     """y = sum_l h(z_l) + N(0, delta) for a smooth h, t on a grid.
 
     Args:
@@ -171,7 +182,7 @@ class SmoothSumMessages(AbstractSumMessages):
         return replace(self, along=along, across=across)
 
 
-class RectifiedSumMessages(AbstractSumMessages):
+class RectifiedSumMessages(AbstractNoisySumMessages):
     """y = sum_l max(0, z_l) + N(0, delta), t in closed form.
 
     Args:
@@ -218,12 +229,77 @@ class RectifiedSumMessages(AbstractSumMessages):
         return replace(self, across=_count(nodes, self.units))
 
 
-def _in_blocks(one: Any, both: tuple[Array, Array], nodes: int) -> tuple[Array, Array]:
+class SignOfSumMessages(AbstractSumMessages):
+    """y = sign(sum_l h(z_l)) for a smooth, odd and increasing h: +-1, no ties.
+
+    Args:
+        units: K >= 1.
+        hidden: a channel whose function is h.
+        across: nodes of every entry of eta, for up to three units.
+    """
+
+    units: int = eqx.field(static=True)
+    hidden: AbstractFunctionChannel
+    across: int = eqx.field(static=True, default=1)
+
+    def lines(
+        self, y: Float[Array, ""], start: Float[Array, "m K"], rise: Float[Array, ""]
+    ) -> Lines:
+        # y (t - root) > 0, seen from the side of the label
+        end = y * self.root(start, rise)
+        mean, variance = interval_moments(end, jnp.full_like(end, 2 * _FAR))
+        return Lines(log_ndtr(-end), y * mean, variance)
+
+    def root(self, start: Float[Array, "m K"], rise: Float[Array, ""]) -> Float[Array, " m"]:
+        """t at which the sum of h(start_l + rise t) is zero, by bisection."""
+
+        def halved(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            low, high = ends
+            middle = 0.5 * (low + high)
+            below = jnp.sum(self.hidden.evaluate(start + rise * middle[:, None]), axis=1) < 0
+            return jnp.where(below, middle, low), jnp.where(below, high, middle)
+
+        # every unit is zero between the first of them and the last
+        low, high = -jnp.max(start, axis=1) / rise, -jnp.min(start, axis=1) / rise
+        ends = jnp.clip(low, -_FAR, _FAR), jnp.clip(high, -_FAR, _FAR)
+        low, high = jax.lax.fori_loop(0, _HALVINGS, halved, ends)
+        return 0.5 * (low + high)
+
+    def nodes_of_a_line(self) -> int:
+        return _HALVINGS * self.units
+
+    def labels(self) -> Float[np.ndarray, " labels"]:
+        return np.array([1.0, -1.0])
+
+    def sample(
+        self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
+    ) -> Float[np.ndarray, " n"]:
+        total = np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
+        return np.where(total > 0, 1.0, -1.0)
+
+    def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
+        eta, weight = self._directions()
+        rise, A = split(V)
+        shift = eta @ A.T
+
+        def one(mean: tuple[Array]) -> tuple[Array]:
+            return (1 - 2 * weight @ ndtr(self.root(mean[0] + shift, rise)),)
+
+        return _in_blocks(one, (omega,), len(eta) * self.nodes_of_a_line())[0]
+
+    def resolved(self, V: Float[np.ndarray, "K K"]) -> Self:
+        # the root moves along eta by at most as much as the last unit that is not saturated
+        square = 1 / np.linalg.solve(V, np.ones(len(V))).sum()
+        steep = np.max(np.diagonal(V) / square) ** 0.5
+        return replace(self, across=_count(_A_ROOT * steep, self.units))
+
+
+def _in_blocks(one: Any, columns: tuple[Array, ...], nodes: int) -> tuple[Array, ...]:
     """A function of every example, so many at once that their `nodes` stay in the cache.
 
     Blocks are equal, the last one padded: a shorter one would be a second program.
     """
-    count = len(both[0])
+    count = len(columns[0])
     blocks = max(-(-count * nodes // _AT_ONCE), 1)
     size = -(-count // blocks)
     blocks = -(-count // size)
@@ -232,7 +308,7 @@ def _in_blocks(one: Any, both: tuple[Array, Array], nodes: int) -> tuple[Array, 
         padding = [(0, blocks * size - count)] + [(0, 0)] * (x.ndim - 1)
         return jnp.pad(x, padding, mode="edge").reshape(blocks, size, *x.shape[1:])
 
-    found = jax.lax.map(jax.vmap(one), jax.tree.map(cut, both))
+    found = jax.lax.map(jax.vmap(one), jax.tree.map(cut, columns))
     return jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:])[:count], found)
 
 
@@ -266,7 +342,7 @@ def _count(nodes: float, units: int) -> int:
 
 def sum_messages(
     units: int, hidden: AbstractFunctionChannel, delta: float, rho: float
-) -> AbstractSumMessages:
+) -> AbstractNoisySumMessages:
     """What message passing needs of a noisy sum, on grids for V = rho.
 
     Args:
