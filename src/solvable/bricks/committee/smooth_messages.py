@@ -282,10 +282,10 @@ class SignOfSumMessages(AbstractSumMessages):
         rise, A = split(V)
         shift = eta @ A.T
 
-        def one(mean: tuple[Array]) -> tuple[Array]:
-            return (1 - 2 * weight @ ndtr(self.root(mean[0] + shift, rise)),)
+        def one(mean: tuple[Array]) -> Array:
+            return 1 - 2 * jnp.asarray(weight) @ ndtr(self.root(mean[0] + shift, rise))
 
-        return _in_blocks(one, (omega,), len(eta) * self.nodes_of_a_line())[0]
+        return _in_blocks(one, (omega,), len(eta) * self.nodes_of_a_line())
 
     def resolved(self, V: Float[np.ndarray, "K K"]) -> Self:
         # the root moves along eta by at most as much as the last unit that is not saturated
@@ -294,7 +294,7 @@ class SignOfSumMessages(AbstractSumMessages):
         return replace(self, across=_count(_A_ROOT * steep, self.units))
 
 
-def _in_blocks(one: Any, columns: tuple[Array, ...], nodes: int) -> tuple[Array, ...]:
+def _in_blocks(one: Any, columns: tuple[Array, ...], nodes: int) -> Any:
     """A function of every example, so many at once that their `nodes` stay in the cache.
 
     Blocks are equal, the last one padded: a shorter one would be a second program.
