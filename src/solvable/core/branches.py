@@ -86,6 +86,11 @@ class ScalarProblem(Protocol):
         ...
 
 
+def is_dear(problem: Any) -> bool:
+    """Whether its points take so long that fewer than usual are computed at once."""
+    return problem.rows < ROWS
+
+
 @eqx.filter_jit
 def _level(model: Any, x: Float[Array, " n"], nodes: int) -> Float[Array, " n"]:
     return pointwise(lambda at: model.level_at(at, nodes), x)
@@ -251,15 +256,10 @@ def _polish_fold(model: Any, guess: float, x: np.ndarray) -> Fold | None:
     Where h takes long to compute the first is for the table's coarse quadrature, and the root is
     begun again if it is not in the second.
     """
-    searches = [((0.3, ORDER), (0.03, ORDER))]
-    if model.rows < ROWS:
-        searches.insert(0, ((0.3, model.coarse), (0.03, ORDER)))
-    for search in searches:
-        root, fit = guess, None
-        for reach, nodes in search:
-            root, fit = _extremum(model, root, reach, x, nodes)
-            if fit is None:
-                break
+    for nodes in (model.coarse, ORDER) if is_dear(model) else (ORDER,):
+        root, fit = _extremum(model, guess, 0.3, x, nodes)
+        if fit is not None:
+            root, fit = _extremum(model, root, 0.03, x, ORDER)
         if fit is not None:
             value = float(level(model, np.array([root]))[0])
             return Fold(root, value, bool(fit.deriv(2)(root) < 0))

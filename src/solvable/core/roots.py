@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from solvable.core.branches import ROWS, Scan, Segment, in_chunks, level, pointwise
+from solvable.core.branches import Scan, Segment, in_chunks, is_dear, level, pointwise
 from solvable.core.quadrature import FINE_ORDER, ORDER
 
 _ROOT_TOLERANCE = 1e-13
@@ -217,7 +217,7 @@ def _solve(
         size = np.abs(gap) + residual[active, None]
         error[active] = np.einsum("kij,kj->ki", np.abs(inverse[active]), size)
         point[active] -= np.einsum("kij,kj->ki", inverse[active], gap)
-        enough = _COARSE_ERROR if problem.rows == ROWS else _DEAR_ERROR
+        enough = _DEAR_ERROR if is_dear(problem) else _COARSE_ERROR
         active = active[np.max(error[active], axis=1, initial=0.0) > enough]
         if not len(active):
             break

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.polynomial import Chebyshev
 
-from solvable.core.branches import ROWS, Fold, Scan, level
+from solvable.core.branches import Fold, Scan, is_dear, level
 from solvable.core.fixed_points import fixed_points
 from solvable.core.quadrature import FINE_ORDER, ORDER
 from solvable.core.roots import Roots, find_roots, guess_roots
@@ -311,7 +311,7 @@ def _first_order(name: str, table: Scan, top: Fold, potentials: Potentials) -> T
     lowest = [fold.h for fold in _ends(table)[1] if fold.x > top.x]
     low = max(min(lowest, default=-np.inf), high + np.log(_SMALLEST_FRACTION))
     found = None
-    if table.model.rows < ROWS:
+    if is_dear(table.model):
         rough = _crossing(lambda s: gap(s, table.model.coarse, False), low, high, _ROUGH)
         found = None if rough is None else _polished(gap, *rough)
     found = found or _crossing(gap, low, high, _SETTLED)

@@ -67,10 +67,15 @@ def require_solvable(units: int, hidden: Hidden, output: Output, rho: float) -> 
         raise fail("output", must, output)
     if units == 1 and isinstance(hidden, ReLU) and is_sign and output.ties == "random":
         raise fail("output", "be Sign(ties='zero') for one rectified unit", output)
-    name = type(hidden).__name__
-    smooth = units > 1 and isinstance(hidden, Erf | ReLU) and not is_sign
+    if units > 1 and isinstance(hidden, Erf | ReLU) and isinstance(output, Linear):
+        _require_noise(units, hidden, output, rho)
+
+
+def _require_noise(units: int, hidden: Erf | ReLU, output: Linear, rho: float) -> None:
+    """Raise ValueError where the noise of the sum is known, and too little for grids."""
     least = (LEAST_NOISE if units == 2 else LEAST_NOISE_OF_MANY) * rho
-    if smooth and isinstance(output.delta, float) and output.delta < least:
+    if isinstance(output.delta, float) and output.delta < least:
+        name = type(hidden).__name__
         must = f"have noise, delta of at least {least:.3g}, for {units} {name}() units"
         raise fail("output", must, output)
 
@@ -116,10 +121,7 @@ def messages_of(units: int, hidden: Hidden, output: Output, rho: float) -> Abstr
         raise fail("k", "be at least 2 for instances; one unit is a `GLM`", units)
     if isinstance(output, Linear) and isinstance(hidden, Erf | ReLU):
         delta = float(non_negative("delta", output.delta))
-        least = (LEAST_NOISE if units == 2 else LEAST_NOISE_OF_MANY) * rho
-        if delta < least:
-            must = f"have noise, delta of at least {least:.3g}, for instances of {units} units"
-            raise fail("output", must, output)
+        _require_noise(units, hidden, Linear(delta=delta), rho)
         return sum_messages(units, hidden, delta, rho)
     if isinstance(output, Sign) and isinstance(hidden, Sign | ReLU):
         kind = "majority" if isinstance(hidden, Sign) else "any"

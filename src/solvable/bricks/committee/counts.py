@@ -24,7 +24,7 @@ from scipy.stats import binom
 
 from solvable.bricks.committee.averages import AbstractAveragedLabels, Likelihoods
 from solvable.bricks.committee.labels import KnownLabels, entropy_density
-from solvable.bricks.committee.nodes import line, trapezoid
+from solvable.bricks.committee.nodes import few, line, trapezoid
 from solvable.core.quadrature import FINE_ORDER, NESTED, ORDER, gaussian_nodes, nodes_between
 from solvable.core.special import complex_normal_cdf
 
@@ -115,8 +115,8 @@ class CountLabels(AbstractAveragedLabels):
         return Likelihoods(y, weights, count @ table.T, slopes @ table.T)
 
     def along(self, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-        few = nodes if self.units <= 3 else nodes // 2 + 1  # quasi-random points carry more error
-        return line(few, half=self.kind != "any")
+        # quasi-random points carry more error
+        return line(nodes if self.units <= 3 else nodes // 2 + 1, half=self.kind != "any")
 
     def center(
         self, q: Float[Array, ""], V: Float[Array, " 2"], nodes: int
@@ -130,7 +130,7 @@ class CountLabels(AbstractAveragedLabels):
     def panel_nodes(self, nodes: int) -> int:
         """8 reach 1e-7 at V_- = 0.2 and 1e-5 at 0.05; cost goes with the fifth power."""
         if self.units > 3:
-            return {ORDER: 6, FINE_ORDER: 8}.get(nodes, 5 if nodes < ORDER else 9)
+            return few(nodes)
         return {ORDER: 8, FINE_ORDER: 9}.get(nodes, 5 if nodes < ORDER else 10)
 
     def rows(self) -> int:

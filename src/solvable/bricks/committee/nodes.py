@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.special import ndtri
 from scipy.stats.qmc import Sobol
 
-from solvable.core.quadrature import nodes_between
+from solvable.core.quadrature import FINE_ORDER, ORDER, nodes_between
 
 _PANELS = np.array([0.0, 1.2, 2.6, 4.4, 7.0])
 _BOTH = np.concatenate([-_PANELS[:0:-1], _PANELS])
@@ -74,6 +74,11 @@ def line(nodes: int, half: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of an average over N(0, 1), or of an even function over half of it."""
     x, weight = _panels(_PANELS if half else _BOTH, nodes)
     return x, 2 * weight if half else weight
+
+
+def few(nodes: int) -> int:
+    """Nodes a panel, where a nested average takes long."""
+    return {ORDER: 6, FINE_ORDER: 8}.get(nodes, 5 if nodes < ORDER else 9)
 
 
 def finer(count: int, nodes: int) -> int:

@@ -110,6 +110,10 @@ class AbstractSumMessages(AbstractMessages):
         slope = inverse.T @ (jnp.eye(K) - jnp.mean(second, axis=0)) @ inverse
         return Messages(first @ inverse, slope, jnp.sum(jnp.logical_not(finite)))
 
+    def total(self, fields: Float[np.ndarray, "n K"]) -> Float[np.ndarray, " n"]:
+        """sum_l h(z_l)."""
+        return np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
+
     def _directions(self) -> tuple[np.ndarray, np.ndarray]:
         """Nodes and weights of an average over eta."""
         if self.units > _ALL:
@@ -132,7 +136,7 @@ class AbstractNoisySumMessages(AbstractSumMessages):
     def sample(
         self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
-        total = np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
+        total = self.total(fields)
         return total + self.delta**0.5 * rng.standard_normal(len(total))
 
     def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
@@ -274,8 +278,7 @@ class SignOfSumMessages(AbstractSumMessages):
     def sample(
         self, fields: Float[np.ndarray, "n K"], rng: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
-        total = np.sum(np.asarray(self.hidden.evaluate(jnp.asarray(fields))), axis=1)
-        return np.where(total > 0, 1.0, -1.0)
+        return np.where(self.total(fields) > 0, 1.0, -1.0)
 
     def predicted(self, omega: Float[Array, "n K"], V: Float[Array, "K K"]) -> Float[Array, " n"]:
         eta, weight = self._directions()
@@ -289,8 +292,7 @@ class SignOfSumMessages(AbstractSumMessages):
 
     def resolved(self, V: Float[np.ndarray, "K K"]) -> Self:
         # the root moves along eta by at most as much as the last unit that is not saturated
-        square = 1 / np.linalg.solve(V, np.ones(len(V))).sum()
-        steep = np.max(np.diagonal(V) / square) ** 0.5
+        steep = np.max(np.diagonal(V) / _together(V)) ** 0.5
         return replace(self, across=_count(_A_ROOT * steep, self.units))
 
 
@@ -320,14 +322,18 @@ def split(V: Float[Array, "K K"]) -> tuple[Float[Array, ""], Float[Array, "K res
     return jnp.sqrt(square), vectors[:, 1:] * jnp.sqrt(jnp.maximum(values[1:], 0.0))
 
 
+def _together(V: np.ndarray) -> float:
+    """b^2, the variance with which all units rise together."""
+    return 1 / np.linalg.solve(V, np.ones(len(V))).sum()
+
+
 def _steepness(V: np.ndarray, slope: float, delta: float) -> tuple[float, float]:
     """One over the width of the narrowest ridge along t, and across it.
 
     The gradients of sum_l h(z_l) in z are in a cube, and the narrowest at a corner: there it rises
     by `up` along t and by `side` across, squared and over delta.
     """
-    K = len(V)
-    square = 1 / np.linalg.solve(V, np.ones(K)).sum()
+    K, square = len(V), _together(V)
     corners = np.array(list(product([0.0, 1.0], repeat=K)))
     up = slope**2 * square * np.sum(corners, axis=1) ** 2 / delta
     side = slope**2 * np.einsum("ci,ij,cj->c", corners, V - square, corners) / delta

@@ -27,8 +27,8 @@ from solvable.bricks.channels.noisy_function import AbstractFunctionChannel
 from solvable.bricks.channels.relu import ReLU
 from solvable.bricks.committee.averages import AbstractAveragedLabels, Likelihoods
 from solvable.bricks.committee.labels import KnownLabels
-from solvable.bricks.committee.nodes import REACH, finer, trapezoid
-from solvable.core.quadrature import FINE_ORDER, ORDER, nodes_between
+from solvable.bricks.committee.nodes import REACH, few, finer, trapezoid
+from solvable.core.quadrature import nodes_between
 from solvable.core.special import log_normal, normal_entropy
 
 _FINEST = 0.03  # V_- that grids resolve, where rho is 1
@@ -127,7 +127,7 @@ class SumLabels(AbstractAveragedLabels):
         return jnp.sqrt(q / self.units) * along, jnp.asarray(weight)
 
     def panel_nodes(self, nodes: int) -> int:
-        return {ORDER: 6, FINE_ORDER: 8}.get(nodes, 5 if nodes < ORDER else 9)
+        return few(nodes)
 
     def rows(self) -> int:
         """One: a point takes a tenth of a second and more."""

@@ -99,10 +99,10 @@ def _of_many(
     """
     values, p = values_of(prior)
     numbers = np.array(list(product(range(len(values)), repeat=units)))
-    classes = numbers
+    classes, arrangements = numbers, [1] * len(numbers)
     if units > 3:
         classes = np.array(list(combinations_with_replacement(range(len(values)), units)))
-    arrangements = [len(set(permutations(row))) if units > 3 else 1 for row in classes.tolist()]
+        arrangements = [len(set(permutations(row))) for row in classes.tolist()]
     basis = np.vstack([np.full((1, units), units**-0.5), across(units)])
     root = jnp.sqrt(jnp.concatenate([q_hat[:1], jnp.broadcast_to(q_hat[1], units - 1)]))
     xi, share = noise(units, nodes)
