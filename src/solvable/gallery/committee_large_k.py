@@ -48,7 +48,7 @@ def settings(quick: bool = False) -> dict[str, Any]:
     return {
         "left": [3] if quick else [3, 5],
         "whole": [] if quick else [3],
-        "theory": [4.0, 22.5, 20],
+        "theory": [4.0, 22.5, 38],
         "measured": [14.0] if quick else [8.0, 11.5, 14.0, 17.0],
         "start": 0.6,
         "size": 60 if quick else 150,
